@@ -1,0 +1,144 @@
+"""What configsvc is told by its surroundings: the CONFIGSVC_* variables, each checked, each error one clear line."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from configsvc.errors import SetupError
+
+PREFIX = "CONFIGSVC_"
+#: Belong to the client and to the tests; they are often in the same shell.
+_OTHERS = ("CONFIGSVC_URL", "CONFIGSVC_TOKEN", "CONFIGSVC_TEST_")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def _postgres_url(value: str) -> str:
+    try:
+        conninfo_to_dict(value)
+    except psycopg.ProgrammingError:
+        # libpq repeats the text in its message, and the text may hold a password.
+        raise ValueError(
+            "is no Postgres address; it looks like postgresql://user:password@host:5432/database"
+        ) from None
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(_REDIS_SCHEMES):
+        raise ValueError("is no Redis address; it looks like redis://user:password@host:6379/0")
+    return value
+
+
+def _host(value: str) -> str:
+    if not value or "/" in value or any(character.isspace() for character in value):
+        raise ValueError("has to be the address to listen on, such as 127.0.0.1 or 0.0.0.0")
+    return value
+
+
+_PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+_RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+
+class Settings(BaseModel):
+    """The settings of one configsvc process. The variable of a field is its name in capitals after ``CONFIGSVC_``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # The addresses carry passwords: they are never in ``repr``.
+    database_url: _PostgresUrl = Field(repr=False)
+    redis_url: _RedisUrl = Field(repr=False)
+    #: The subscribe-only account that clients get. Without it they poll.
+    push_redis_url: _RedisUrl | None = Field(default=None, repr=False)
+    #: The Ed25519 key (PEM) that push messages are signed with.
+    signing_key_file: Path
+    #: A role that may create roles and own tables, for `configsvc migrate` alone.
+    migrate_database_url: _PostgresUrl | None = Field(default=None, repr=False)
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
+    port: int = Field(default=8400, ge=1, le=65535)
+    workers: int = Field(default=2, ge=1, le=64)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
+    next_sync_s: int = Field(default=30, ge=1, le=300)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read ``CONFIGSVC_*``. An empty variable counts as missing.
+
+        Raises:
+            SetupError: a variable is missing, wrong or unknown; one line names all of them.
+        """
+        given = _ours(os.environ if environ is None else environ)
+        problems = [_unknown(name) for name in given if _field(name) not in cls.model_fields]
+        known = {_field(name): value for name, value in given.items() if _field(name) in cls.model_fields}
+        try:
+            settings = cls.model_validate(known)
+        except ValidationError as error:
+            problems += [_explain(str(part["loc"][0]), part["type"], part["msg"]) for part in error.errors()]
+        else:
+            if not problems:
+                return settings
+        raise SetupError("; ".join(problems))
+
+    def to_environ(self) -> dict[str, str]:
+        """The variables that give a child process these settings; paths are absolute."""
+        values = {**self.model_dump(exclude_none=True), "signing_key_file": self.signing_key_file.absolute()}
+        return {PREFIX + name.upper(): str(value) for name, value in values.items()}
+
+
+def database_url_for_migrations(environ: Mapping[str, str] | None = None) -> str:
+    """The database that `configsvc migrate` works on. It needs nothing else, so nothing else has to be set.
+
+    Raises:
+        SetupError: neither variable is set, or the one that counts is no address.
+    """
+    given = _ours(os.environ if environ is None else environ)
+    name = "CONFIGSVC_MIGRATE_DATABASE_URL"
+    if name not in given:
+        name = "CONFIGSVC_DATABASE_URL"
+    if name not in given:
+        raise SetupError(_explain("database_url", "missing", ""))
+    try:
+        return _postgres_url(given[name])
+    except ValueError as error:
+        raise SetupError(f"{name} {error}") from None
+
+
+def _ours(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and not name.startswith(_OTHERS) and value
+    }
+
+
+def _field(name: str) -> str:
+    return name.removeprefix(PREFIX).lower()
+
+
+def _unknown(name: str) -> str:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "unset it (docs/operations.md lists all there are)"
+    return f"{name} is no setting of configsvc: {hint}"
+
+
+def _explain(field: str, kind: str, message: str) -> str:
+    name = PREFIX + field.upper()
+    if kind == "missing":
+        return f"{name} is missing: set it{_EXAMPLES.get(field, '')}"
+    if kind == "value_error":
+        return f"{name} {message.removeprefix('Value error, ')}"
+    return f"{name} is wrong: {message[:1].lower()}{message[1:]}"
+
+
+_EXAMPLES = {
+    "database_url": ", for instance to postgresql://configsvc_service:password@localhost:5432/configsvc",
+    "redis_url": ", for instance to redis://:password@localhost:6379/0",
+    "signing_key_file": " to the file that `configsvc keys new-signing-key FILE` has written",
+}

@@ -1,0 +1,99 @@
+"""A real Postgres and a real Redis or Valkey for the tests: one of each per test process.
+
+By default the embedded ones; ``CONFIGSVC_TEST_DATABASE_URL`` (a superuser's) and ``CONFIGSVC_TEST_REDIS_URL`` name
+others, and ``CONFIGSVC_TEST_CONTAINERS=1`` takes them from Docker.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from configsvc.dev.ports import free_port
+from configsvc.dev.postgres import PostgresServer
+from configsvc.dev.supervisor import Supervisor
+from configsvc.dev.valkey import ValkeyServer
+
+
+@dataclass(frozen=True)
+class RedisAccounts:
+    """``url`` may use everything, ``push_url`` may only subscribe (the same one on servers that aren't ours)."""
+
+    url: str = field(repr=False)
+    push_url: str = field(repr=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A superuser's URL, to the database ``postgres``."""
+    if url := os.environ.get("CONFIGSVC_TEST_DATABASE_URL"):
+        yield url
+    elif os.environ.get("CONFIGSVC_TEST_CONTAINERS"):
+        yield from _postgres_container()
+    else:
+        folder = tmp_path_factory.mktemp("postgres")
+        # Losing a test's data in a power cut is fine, and syncing files takes longer than most tests.
+        server = PostgresServer(folder / "data", free_port(), "test", {"fsync": "off", "max_connections": "200"})
+        with Supervisor(folder, _fail_loudly("postgres")) as supervisor:
+            supervisor.start(server.program())
+            yield server.url()
+
+
+@pytest.fixture(scope="session")
+def redis_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisAccounts]:
+    """The two accounts of a Redis or Valkey that only this test process uses, unless one was named."""
+    if url := os.environ.get("CONFIGSVC_TEST_REDIS_URL"):
+        yield RedisAccounts(url, url)
+    elif os.environ.get("CONFIGSVC_TEST_CONTAINERS"):
+        yield from _redis_container()
+    else:
+        server = ValkeyServer(free_port(), "test", "test-push")
+        with Supervisor(tmp_path_factory.mktemp("valkey"), _fail_loudly("valkey")) as supervisor:
+            supervisor.start(server.program())
+            yield RedisAccounts(server.url, server.push_url)
+
+
+@pytest.fixture
+def redis_url(redis_accounts: RedisAccounts) -> str:
+    """An account that may use all commands and channels."""
+    return redis_accounts.url
+
+
+@pytest.fixture
+def push_redis_url(redis_accounts: RedisAccounts) -> str:
+    """The account that clients get."""
+    return redis_accounts.push_url
+
+
+def _fail_loudly(name: str) -> Callable[[str], None]:
+    def report(line: str) -> None:
+        print(f"the tests' {name}: {line}")  # noqa: T201  # pytest shows it with the test that fails
+
+    return report
+
+
+def _needs_docker() -> None:
+    import docker
+
+    try:
+        docker.from_env().close()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"CONFIGSVC_TEST_CONTAINERS is set, but Docker doesn't answer: {error}")
+
+
+def _postgres_container() -> Iterator[str]:
+    _needs_docker()
+    from testcontainers.postgres import PostgresContainer
+
+    with PostgresContainer("postgres:18-alpine", username="postgres", password="test", dbname="postgres") as container:
+        yield container.get_connection_url(driver=None)
+
+
+def _redis_container() -> Iterator[RedisAccounts]:
+    _needs_docker()
+    from testcontainers.redis import RedisContainer
+
+    with RedisContainer("redis:7-alpine", password="test") as container:
+        url = f"redis://:test@{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+        yield RedisAccounts(url, url)
