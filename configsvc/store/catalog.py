@@ -1,0 +1,102 @@
+"""Environments, namespaces and declared keys."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from configsvc.errors import Conflict
+from configsvc.store.database import Database, Row
+from configsvc.store.queries import load
+
+_SQL = load("catalog")
+
+Connection = psycopg.Connection[Row]
+
+
+def environments(database: Database) -> Sequence[Row]:
+    """All environments, in the order of their making."""
+    return database.all(_SQL["environments"])
+
+
+def environment(database: Database, name: str) -> Row | None:
+    """One environment: id, name, review_required, revision."""
+    return database.one(_SQL["environment"], {"name": name})
+
+
+def create_environment(connection: Connection, **values: Any) -> None:
+    """Create an environment; Conflict if the name is taken."""
+    try:
+        connection.execute(_SQL["create_environment"], values)
+    except psycopg.errors.UniqueViolation as error:
+        raise Conflict(f"an environment named {values['name']} exists") from error
+
+
+def update_environment(connection: Connection, **values: Any) -> Row | None:
+    """Change what is not None; return the environment, None if there is none of the name."""
+    return connection.execute(_SQL["update_environment"], values).fetchone()
+
+
+def namespaces(database: Database, before: int, limit: int) -> Sequence[Row]:
+    """A page of namespaces with ids under ``before``, newest first."""
+    return database.all(_SQL["namespaces"], {"before": before, "limit": limit})
+
+
+def insert_namespace(connection: Connection, **values: Any) -> Row:
+    """Create a namespace; Conflict if the name is taken."""
+    try:
+        row = connection.execute(_SQL["insert_namespace"], values).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        raise Conflict(f"a namespace named {values['name']} exists") from error
+    assert row is not None
+    return row
+
+
+def namespace_exists(database: Database, namespace: str) -> bool:
+    """Tell whether there is such a namespace."""
+    row = database.one(_SQL["namespace_exists"], {"namespace": namespace})
+    return row is not None and bool(row["exists"])
+
+
+def keys(database: Database, namespace: str, before: int, limit: int) -> Sequence[Row]:
+    """A page of a namespace's keys with ids under ``before``, newest first."""
+    return database.all(_SQL["keys"], {"namespace": namespace, "before": before, "limit": limit})
+
+
+def key(database: Database, namespace: str, name: str) -> Row | None:
+    """One declared key."""
+    return database.one(_SQL["key"], {"namespace": namespace, "key": name})
+
+
+def resolve_keys(connection: Connection, env: str, names: Sequence[tuple[str, str]]) -> Sequence[Row]:
+    """For each (namespace, key): env_id, review_required, namespace_id, key_id, type, secret; None for what is not there."""
+    params = {"env": env, "namespaces": [namespace for namespace, _ in names], "keys": [name for _, name in names]}
+    return connection.execute(_SQL["resolve_keys"], params).fetchall()
+
+
+def insert_key(connection: Connection, **values: Any) -> Row | None:
+    """Declare a key; None where the name is taken or the namespace is not there."""
+    return connection.execute(_SQL["insert_key"], values).fetchone()
+
+
+def describe_key(connection: Connection, namespace: str, name: str, description: str) -> Row | None:
+    """Change a key's description; None if there is no such key."""
+    params = {"namespace": namespace, "key": name, "description": description}
+    return connection.execute(_SQL["describe_key"], params).fetchone()
+
+
+def delete_key(connection: Connection, namespace: str, name: str) -> bool:
+    """Delete a key that has a value nowhere; False if there is no such key.
+
+    Raises:
+        Conflict: it still has a value; the environments are named.
+    """
+    row = connection.execute(_SQL["lock_key"], {"namespace": namespace, "key": name}).fetchone()
+    if row is None:
+        return False
+    used = connection.execute(_SQL["environments_with_key"], {"key_id": row["id"]}).fetchall()
+    if used:
+        names = ", ".join(env["name"] for env in used)
+        raise Conflict(f"{name} still has a value in {names}: unset it there first")
+    connection.execute(_SQL["delete_key"], {"key_id": row["id"]})
+    return True

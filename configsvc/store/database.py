@@ -1,0 +1,138 @@
+"""Postgres: the pool, transactions, and the one place where driver errors become ours."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from configsvc.errors import Conflict, PayloadTooLarge, RevisionMismatch, StalePlan, Unavailable
+
+log = logging.getLogger(__name__)
+
+Row = DictRow
+Params = Mapping[str, object]
+
+#: Connections of one process. A request holds one for a millisecond, so few serve many.
+POOL_SIZE_MAX = 10
+#: How long a request waits for a connection before it answers 503.
+POOL_WAIT_S = 3.0
+#: The pool gives up a connection attempt after this time and begins anew at the next request. Left alone it would back off for minutes
+#: and come back long after Postgres did.
+RECONNECT_S = 1.0
+
+#: Bounds for a Postgres that hangs: a request must answer in seconds, with 503 if need be.
+DEFAULTS = {
+    "connect_timeout": "2",
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+    "application_name": "configsvc",
+    # A standby lags behind and would pull clients back. With several hosts this finds the primary.
+    "target_session_attrs": "read-write",
+    "options": "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s",
+}
+
+_UNAVAILABLE = Unavailable("the database does not answer now; try again in a moment")
+
+
+def with_defaults(database_url: str) -> str:
+    """Return the connection string with our bounds, where it does not set its own."""
+    return conninfo.make_conninfo(**(DEFAULTS | conninfo.conninfo_to_dict(database_url)))
+
+
+class Database:
+    """The service's connections. Opens at first use, because a pool does not survive a fork."""
+
+    def __init__(self, database_url: str) -> None:
+        """``database_url``: a libpq URL or DSN, of the service's role."""
+        self._conninfo = with_defaults(database_url)
+        self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Row]]:
+        """A connection in autocommit: each statement is its own transaction.
+
+        Raises:
+            Unavailable: Postgres does not answer, or took too long.
+            Conflict, RevisionMismatch, PayloadTooLarge, StalePlan: as ``commit_release`` decided.
+        """
+        try:
+            with self._opened().connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise _UNAVAILABLE from error
+        except psycopg.Error as error:
+            raise _translated(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[Row]]:
+        """A connection whose statements are committed together, or not at all."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def all(self, query: LiteralString, params: Params | None = None) -> Sequence[Row]:
+        """Return all rows of one query."""
+        with self.connection() as connection:
+            return connection.execute(query, params).fetchall()
+
+    def one(self, query: LiteralString, params: Params | None = None) -> Row | None:
+        """Return the first row of one query."""
+        with self.connection() as connection:
+            return connection.execute(query, params).fetchone()
+
+    def heal(self) -> None:
+        """Replace connections that broke while they were idle; call it after Postgres was away."""
+        if self._pool is not None:
+            self._pool.check()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            self._pool.close(timeout=1)
+            self._pool = None
+
+    def _opened(self) -> ConnectionPool[psycopg.Connection[Row]]:
+        if self._pool is None:
+            self._pool = ConnectionPool(
+                self._conninfo,
+                connection_class=psycopg.Connection[Row],
+                kwargs={"autocommit": True, "row_factory": dict_row},
+                min_size=1,
+                max_size=POOL_SIZE_MAX,
+                timeout=POOL_WAIT_S,
+                reconnect_timeout=RECONNECT_S,
+                open=True,
+            )
+        return self._pool
+
+
+def connect(database_url: str, **options: Any) -> psycopg.Connection[Row]:
+    """Open one connection of our own, outside the pool, with our bounds, in autocommit."""
+    return psycopg.Connection[Row].connect(
+        conninfo.make_conninfo(with_defaults(database_url), **options), autocommit=True, row_factory=dict_row
+    )
+
+
+def _translated(error: psycopg.Error) -> Exception:
+    message = error.diag.message_primary or ""
+    match error.sqlstate:
+        case "CSIFM":
+            return RevisionMismatch(f"{message} since you read it: read it again, and send the new ETag in If-Match")
+        case "CSIDM":
+            return Conflict("this Idempotency-Key was used with another body: send a new key with a new request")
+        case "CSLIM":
+            return PayloadTooLarge(message)
+        case "CSKEY" | "CSENV":
+            return Conflict(f"{message}: look again, then repeat the request")
+        case "CSSTL":
+            return StalePlan(message)
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
+        log.warning("database: %s", " ".join(str(error).split()))
+        return _UNAVAILABLE
+    return error

@@ -1,0 +1,103 @@
+"""Applies ``sql/migrations`` in the order of their numbers, each in one transaction."""
+
+from typing import LiteralString, cast
+
+import psycopg
+
+from configsvc.errors import SetupError
+from configsvc.store.queries import sql_dir
+
+#: Names our lock among all advisory locks of the database: two `configsvc migrate` take turns.
+_LOCK = 0x636F6E66
+#: A migration that waits longer for a table would make every request behind it wait too.
+_LOCK_TIMEOUT_MS = 5_000
+
+_ROLES: LiteralString = """
+DO $$
+BEGIN
+    BEGIN
+        CREATE ROLE configsvc_owner NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+    BEGIN
+        CREATE ROLE configsvc_service LOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT configsvc_owner TO %I', current_user);
+    END IF;
+    GRANT USAGE, CREATE ON SCHEMA public TO configsvc_owner;
+END $$;
+"""
+
+_LEDGER: LiteralString = """
+CREATE TABLE IF NOT EXISTS schema_migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+GRANT SELECT ON schema_migration TO configsvc_service;
+"""
+
+
+def migrate(database_url: str) -> list[str]:
+    """Bring the database to this code's schema and return the names of the migrations applied now.
+
+    Needs a role that may create roles, such as a superuser: it makes ``configsvc_owner`` and ``configsvc_service``.
+
+    Raises:
+        SetupError: the database can't be reached, is newer than this code, or refuses.
+    """
+    try:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            return _migrate(connection)
+    except psycopg.Error as error:
+        raise SetupError(f"migrate: {_one_line(error)}") from error
+
+
+def check(database_url: str) -> None:
+    """Raise SetupError unless the database has exactly this code's schema."""
+    try:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            applied = _applied(connection)
+    except psycopg.errors.UndefinedTable:
+        applied = set()
+    except psycopg.Error as error:
+        raise SetupError(f"CONFIGSVC_DATABASE_URL: {_one_line(error)}") from error
+    _refuse_newer(applied)
+    if missing := [name for name in _available() if name not in applied]:
+        raise SetupError(f"the database lacks {len(missing)} migrations ({missing[0]} first): run `configsvc migrate`")
+
+
+def _migrate(connection: psycopg.Connection) -> list[str]:
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(_LOCK_TIMEOUT_MS)])
+    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    with connection.transaction():
+        connection.execute(_ROLES)
+        connection.execute("SET LOCAL ROLE configsvc_owner")
+        connection.execute(_LEDGER)
+    applied = _applied(connection)
+    _refuse_newer(applied)
+    pending = [name for name in _available() if name not in applied]
+    for name in pending:
+        with connection.transaction():
+            connection.execute("SET LOCAL ROLE configsvc_owner")
+            # Our own file, as whole as it is: not input.
+            connection.execute(cast(LiteralString, (sql_dir() / "migrations" / f"{name}.sql").read_text("utf-8")))
+            connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", [name])
+    return pending
+
+
+def _available() -> list[str]:
+    return sorted(path.stem for path in (sql_dir() / "migrations").glob("[0-9]*.sql"))
+
+
+def _applied(connection: psycopg.Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT name FROM schema_migration").fetchall()}
+
+
+def _refuse_newer(applied: set[str]) -> None:
+    if unknown := sorted(applied - set(_available())):
+        raise SetupError(
+            f"the database is newer than this configsvc ({unknown[-1]} is unknown here): upgrade configsvc"
+        )
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,89 @@
+"""The write: one call of ``commit_release`` (sql/schema.sql)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from configsvc.store.access import Origin
+from configsvc.store.database import Database, Row
+from configsvc.store.queries import load
+
+_SQL = load("releases")
+
+#: A scope is loaded whole by every client that follows it.
+SCOPE_KEYS_MAX = 10_000
+SCOPE_BYTES_MAX = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """What makes a repeated request recognisable: its key, its method and path, a keyed hash of its body."""
+
+    key: str
+    request: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A release to be made. ``values`` are canonical JSON texts, None deletes; one for each of ``key_ids``."""
+
+    env_id: int
+    kind: str
+    note: str
+    key_ids: Sequence[int]
+    values: Sequence[str | None]
+    if_key_version: int | None = None
+    if_scope: int | None = None
+    if_cursor: str | None = None
+    base: int | None = None
+    base_namespaces: Sequence[int] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What became of it: the release, or the present one where nothing changed; versions by key id."""
+
+    revision: int
+    hash: bytes
+    versions: dict[int, int]
+    replayed: bool
+
+
+def commit(
+    connection: psycopg.Connection[Row], release: Commit, origin: Origin, idempotency: Idempotency | None
+) -> Committed:
+    """Commit a release.
+
+    Raises (through ``Database.connection``):
+        RevisionMismatch, Conflict, PayloadTooLarge, StalePlan: as the function decided under the lock.
+    """
+    row = connection.execute(
+        _SQL["commit_release"],
+        vars(release)
+        | vars(origin)
+        | {
+            "key_ids": list(release.key_ids),
+            "values": list(release.values),
+            "base_namespaces": list(release.base_namespaces),
+            "scope_keys_max": SCOPE_KEYS_MAX,
+            "scope_bytes_max": SCOPE_BYTES_MAX,
+            "idempotency_key": idempotency and idempotency.key,
+            "request": idempotency and idempotency.request,
+            "body_hash": idempotency and idempotency.body_hash,
+        },
+    ).fetchone()
+    assert row is not None
+    versions = dict(zip(row["changed_key_ids"], row["changed_versions"], strict=True))
+    return Committed(row["revision"], row["hash"], versions, row["replayed"])
+
+
+def changes_of(connection: psycopg.Connection[Row], env_id: int, revision: int) -> Sequence[Row]:
+    """namespace, name, type, version, value text of one release's changes."""
+    return connection.execute(_SQL["changes_of"], {"env_id": env_id, "revision": revision}).fetchall()
+
+
+def revisions(database: Database) -> dict[str, int]:
+    """The newest revision of every environment."""
+    return {row["name"]: row["revision"] for row in database.all(_SQL["revisions"])}

@@ -1,0 +1,67 @@
+-- environments: all of them, in the order of their making
+SELECT name, description, review_required, approvals, revision FROM environment ORDER BY id
+
+-- environment: one by name
+SELECT id, name, review_required, revision FROM environment WHERE name = %(name)s
+
+-- create_environment: with its empty beginning; the unique name refuses a second one
+SELECT create_environment(%(name)s, %(description)s, %(review_required)s, %(approvals)s::smallint, %(actor)s)
+
+-- update_environment: what is given, the rest stays
+UPDATE environment
+SET description = coalesce(%(description)s, description), review_required = coalesce(%(review_required)s, review_required),
+    approvals = coalesce(%(approvals)s, approvals)
+WHERE name = %(name)s
+RETURNING name, description, review_required, approvals, revision
+
+-- namespaces: a page of them, newest first
+SELECT id, name, description, created_by, created_at FROM namespace
+WHERE id < %(before)s ORDER BY id DESC LIMIT %(limit)s
+
+-- insert_namespace: the unique name refuses a second one
+INSERT INTO namespace (name, description, created_by) VALUES (%(name)s, %(description)s, %(actor)s)
+RETURNING id, name, description, created_by, created_at
+
+-- keys: a page of a namespace's keys, newest first
+SELECT k.id, k.name, k.type, k.description, k.secret, k.created_by, k.created_at
+FROM config_key k JOIN namespace n ON n.id = k.namespace_id
+WHERE n.name = %(namespace)s AND k.deleted_at IS NULL AND k.id < %(before)s
+ORDER BY k.id DESC LIMIT %(limit)s
+
+-- namespace_exists: tells an empty namespace from none
+SELECT EXISTS (SELECT FROM namespace WHERE name = %(namespace)s)
+
+-- key: one key by name
+SELECT k.id, k.name, k.type, k.description, k.secret, k.created_by, k.created_at
+FROM config_key k JOIN namespace n ON n.id = k.namespace_id
+WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL
+
+-- resolve_keys: the environment, the namespaces and the keys that a write names, in the order named; one round trip before the commit
+SELECT e.id AS env_id, e.review_required, n.id AS namespace_id, k.id AS key_id, k.type, k.secret
+FROM unnest(%(namespaces)s::text[], %(keys)s::text[]) WITH ORDINALITY AS w (namespace, key, position)
+LEFT JOIN environment e ON e.name = %(env)s
+LEFT JOIN namespace n ON n.name = w.namespace
+LEFT JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted_at IS NULL
+ORDER BY w.position
+
+-- insert_key: declares a key; nothing is returned where the name is taken
+INSERT INTO config_key (namespace_id, name, type, description, secret, created_by)
+SELECT n.id, %(name)s, %(type)s, %(description)s, %(secret)s, %(actor)s FROM namespace n WHERE n.name = %(namespace)s
+ON CONFLICT (namespace_id, name) WHERE deleted_at IS NULL DO NOTHING
+RETURNING id, name, type, description, secret, created_by, created_at
+
+-- describe_key: the one thing about a key that may change so far
+UPDATE config_key k SET description = %(description)s FROM namespace n
+WHERE n.id = k.namespace_id AND n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL
+RETURNING k.id, k.name, k.type, k.description, k.secret, k.created_by, k.created_at
+
+-- lock_key: before deleting it; waits for commits that use it, and makes later ones wait
+SELECT k.id FROM config_key k JOIN namespace n ON n.id = k.namespace_id
+WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR UPDATE OF k
+
+-- environments_with_key: where the key still has a value
+SELECT e.name FROM config_version v JOIN environment e ON e.id = v.env_id
+WHERE v.key_id = %(key_id)s AND v.is_active AND NOT v.deleted ORDER BY e.id
+
+-- delete_key: history keeps the row
+UPDATE config_key SET deleted_at = clock_timestamp() WHERE id = %(key_id)s

@@ -1,0 +1,15 @@
+-- commit_release: the write; everything that depends on the present is decided inside, after the lock
+SELECT revision, hash, changed_key_ids, changed_versions, replayed FROM commit_release(
+    %(env_id)s::smallint, %(kind)s, %(note)s, %(actor)s, %(key_ids)s::bigint[], %(values)s::text[],
+    %(if_key_version)s::integer, %(if_scope)s::integer, %(if_cursor)s, %(base)s::bigint, %(base_namespaces)s::integer[],
+    %(scope_keys_max)s::integer, %(scope_bytes_max)s::bigint,
+    %(idempotency_key)s, %(request)s, %(body_hash)s::bytea, %(request_id)s, %(address)s)
+
+-- changes_of: the changes of one release, for an answer that is given a second time
+SELECT n.name AS namespace, k.name, k.type, v.version, v.value
+FROM config_version v JOIN config_key k ON k.id = v.key_id JOIN namespace n ON n.id = v.namespace_id
+WHERE v.env_id = %(env_id)s AND v.revision = %(revision)s
+ORDER BY n.name COLLATE "C", k.name COLLATE "C"
+
+-- revisions: the newest revision of every environment; the hub asks every second, whatever NOTIFY says
+SELECT name, revision FROM environment

@@ -1,0 +1,410 @@
+-- The whole schema as it stands. `configsvc migrate` builds the same database from migrations/, and a test compares the two.
+-- Everything belongs to configsvc_owner, which cannot log in. The service logs in as configsvc_service: it reads, and it writes history
+-- only through the functions below. configsvc migrate makes both roles.
+
+-- Environments -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE environment (
+    id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,19}$'),
+    description text NOT NULL DEFAULT '',
+    review_required boolean NOT NULL DEFAULT false,
+    approvals smallint NOT NULL DEFAULT 1 CHECK (approvals BETWEEN 1 AND 10),
+    -- The number of the last release. Its row lock is what orders all commits of the environment.
+    revision bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 20); -- every commit updates the row: room on the page keeps those updates out of the indexes
+
+CREATE TABLE namespace (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,99}$'),
+    description text NOT NULL DEFAULT '',
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE config_key (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    namespace_id integer NOT NULL REFERENCES namespace,
+    name text NOT NULL CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$'),
+    type text NOT NULL CHECK (type IN ('string', 'int', 'float', 'bool', 'json')),
+    description text NOT NULL DEFAULT '',
+    secret boolean NOT NULL DEFAULT false,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- A deleted key stays, because past revisions still show it.
+    deleted_at timestamptz
+);
+
+CREATE UNIQUE INDEX config_key_name ON config_key (namespace_id, name) WHERE deleted_at IS NULL;
+
+-- History: appended by commit_release alone --------------------------------------------------------------------------
+
+CREATE TABLE release (
+    env_id smallint NOT NULL REFERENCES environment,
+    -- 0 is the empty beginning: a row with a random hash, so that two databases never share a cursor.
+    revision bigint NOT NULL CHECK (revision >= 0),
+    -- SHA-256 over the previous release's hash and release_content(...) of this one.
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    kind text NOT NULL,
+    note text NOT NULL,
+    namespaces text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (env_id, revision)
+);
+
+CREATE TABLE config_version (
+    env_id smallint NOT NULL,
+    namespace_id integer NOT NULL REFERENCES namespace,
+    key_id bigint NOT NULL REFERENCES config_key,
+    version integer NOT NULL CHECK (version > 0),
+    revision bigint NOT NULL,
+    -- Canonical JSON text, not jsonb: jsonb turns 1e131071 into 131 kB of digits and loses -0.0. NULL where deleted.
+    value text,
+    deleted boolean NOT NULL,
+    is_active boolean NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (env_id, key_id, version),
+    CONSTRAINT config_version_value CHECK (deleted = (value IS NULL))
+);
+
+-- One active version per key and environment, whatever a bug or a second writer tries.
+CREATE UNIQUE INDEX config_version_active ON config_version (env_id, key_id) WHERE is_active;
+-- A key's version at a past revision: one descent per key, however long its history is.
+CREATE INDEX config_version_past ON config_version (env_id, key_id, revision);
+-- The changes of one release, or of a range of them.
+CREATE INDEX config_version_release ON config_version (env_id, revision, namespace_id);
+
+-- What a scope holds at its last release; made by its first one.
+CREATE TABLE scope (
+    env_id smallint NOT NULL REFERENCES environment,
+    namespace_id integer NOT NULL REFERENCES namespace,
+    revision bigint NOT NULL,
+    keys integer NOT NULL,
+    bytes bigint NOT NULL,
+    PRIMARY KEY (env_id, namespace_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE audit_event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    env_id smallint REFERENCES environment,
+    revision bigint,
+    action text NOT NULL,
+    actor text NOT NULL,
+    request_id text NOT NULL,
+    address text NOT NULL,
+    details jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE FUNCTION refuse_history_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'config_version' AND TG_OP = 'UPDATE' THEN
+        -- The one change that history allows: a version stops being the active one.
+        IF OLD.is_active AND NOT NEW.is_active THEN
+            OLD.is_active := false;
+            IF OLD IS NOT DISTINCT FROM NEW THEN
+                RETURN NEW;
+            END IF;
+        END IF;
+    END IF;
+    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE TRIGGER config_version_append_only BEFORE UPDATE OR DELETE ON config_version
+    FOR EACH ROW EXECUTE FUNCTION refuse_history_change();
+CREATE TRIGGER config_version_no_truncate BEFORE TRUNCATE ON config_version
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_history_change();
+CREATE TRIGGER release_append_only BEFORE UPDATE OR DELETE ON release
+    FOR EACH ROW EXECUTE FUNCTION refuse_history_change();
+CREATE TRIGGER release_no_truncate BEFORE TRUNCATE ON release
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_history_change();
+CREATE TRIGGER audit_event_append_only BEFORE UPDATE OR DELETE ON audit_event
+    FOR EACH ROW EXECUTE FUNCTION refuse_history_change();
+CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_history_change();
+
+-- Delivery -----------------------------------------------------------------------------------------------------------
+
+-- One row per release, written in its transaction: what is committed will be published. The messages are made from history.
+CREATE TABLE outbox (
+    env_id smallint NOT NULL REFERENCES environment,
+    revision bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_at timestamptz,
+    PRIMARY KEY (env_id, revision)
+);
+
+CREATE INDEX outbox_unpublished ON outbox (env_id, revision) WHERE published_at IS NULL;
+
+-- Who publishes. One row; the lease is by time, because an advisory lock would stay with a frozen leader.
+CREATE TABLE relay_lease (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    holder uuid,
+    expires_at timestamptz NOT NULL DEFAULT '-infinity',
+    -- Grows with every header sent; microseconds, so that a restored database is ahead of its dead history at once.
+    beat bigint NOT NULL DEFAULT 0
+);
+INSERT INTO relay_lease DEFAULT VALUES;
+
+-- Requests and access ------------------------------------------------------------------------------------------------
+
+-- What a write answered, so that a repeated one gets the same answer. Kept for 24 hours.
+CREATE TABLE idempotency (
+    caller text NOT NULL,
+    key text NOT NULL,
+    request text NOT NULL, -- method and path
+    body_hash bytea NOT NULL,
+    env_id smallint NOT NULL REFERENCES environment,
+    revision bigint NOT NULL,
+    changed boolean NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (caller, key, request)
+);
+
+CREATE TABLE token (
+    id text PRIMARY KEY CHECK (id ~ '^[a-z0-9]{12}$'),
+    name text NOT NULL,
+    -- SHA-256 is enough here: the secret is 256 random bits, not a password.
+    secret_hash bytea NOT NULL CHECK (length(secret_hash) = 32),
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz,
+    revoked_at timestamptz
+);
+
+-- Names are what history shows as the author, so a live one belongs to one token.
+CREATE UNIQUE INDEX token_name ON token (name) WHERE revoked_at IS NULL;
+
+CREATE TABLE access_grant (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token_id text NOT NULL REFERENCES token ON DELETE CASCADE,
+    role text NOT NULL CHECK (role IN ('viewer', 'developer', 'ops', 'admin', 'service')),
+    namespaces text NOT NULL, -- a name, or a pattern with * at the end
+    envs text[], -- NULL: every environment
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX access_grant_token ON access_grant (token_id);
+
+-- Functions ----------------------------------------------------------------------------------------------------------
+
+-- What a release's hash covers, as text. `p_changes` holds [namespace, key, version, value text or null] in the order of namespace and
+-- key. One function, so that the commit and the verification can't disagree.
+CREATE FUNCTION release_content(
+    p_env text, p_revision bigint, p_kind text, p_note text, p_created_by text, p_created_at timestamptz, p_changes json
+) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT json_build_array(
+        'configsvc/release/v1', p_env, p_revision, p_kind, p_note, p_created_by,
+        trunc(extract(epoch FROM p_created_at) * 1000000)::bigint, p_changes)::text
+$$;
+
+-- A new environment with its empty beginning.
+CREATE FUNCTION create_environment(p_name text, p_description text, p_review_required boolean, p_approvals smallint, p_actor text)
+RETURNS smallint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_id smallint;
+BEGIN
+    INSERT INTO environment (name, description, review_required, approvals)
+    VALUES (p_name, p_description, p_review_required, p_approvals) RETURNING id INTO v_id;
+    INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
+    VALUES (v_id, 0, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'beginning', '', '{}', p_actor,
+            clock_timestamp());
+    RETURN v_id;
+END $$;
+
+-- The only way into audit_event for what is not a release.
+CREATE FUNCTION record_audit_event(p_action text, p_actor text, p_request_id text, p_address text, p_details jsonb)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    INSERT INTO audit_event (action, actor, request_id, address, details)
+    VALUES (p_action, p_actor, p_request_id, p_address, p_details)
+$$;
+
+-- Commits one release: all of its changes or none, in the environment's order.
+--
+-- The first statement takes the environment's row lock. Under READ COMMITTED every later statement then sees all that was committed
+-- before the lock was granted; that is why this is a VOLATILE function of several statements and not one big one (docs/decisions.md).
+-- Errors: CSENV no such environment · CSKEY a key was deleted meanwhile · CSIDM Idempotency-Key used with another body ·
+-- CSIFM If-Match does not hold · CSSTL the plan's base moved · CSLIM the scope would grow beyond its limits.
+CREATE FUNCTION commit_release(
+    p_env_id smallint,
+    p_kind text,
+    p_note text,
+    p_actor text,
+    p_key_ids bigint[],      -- each key once
+    p_values text[],         -- canonical JSON text; NULL deletes
+    p_if_key_version integer,     -- If-Match of one key: the active version of p_key_ids[1], 0 for unset
+    p_if_scope integer,           -- If-Match of a scope: this namespace's last release …
+    p_if_cursor text,             -- … is the one with this cursor
+    p_base bigint,                -- a plan's base: no release after it touched …
+    p_base_namespaces integer[],  -- … one of these namespaces
+    p_scope_keys_max integer,
+    p_scope_bytes_max bigint,
+    p_idempotency_key text,
+    p_request text,
+    p_body_hash bytea,
+    p_request_id text,
+    p_address text,
+    OUT revision bigint,
+    OUT hash bytea,
+    OUT changed_key_ids bigint[],
+    OUT changed_versions integer[],
+    OUT replayed boolean
+) LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+-- A plan cached while the tables were small would scan them later, when they are not.
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_variable
+DECLARE
+    v_env text;
+    v_previous record;
+    v_seen record;
+    v_now timestamptz;
+    v_found integer;
+    v_values text[];
+    v_namespaces text[];
+    v_changes json;
+    v_full record;
+BEGIN
+    UPDATE environment e SET revision = e.revision + 1 WHERE e.id = p_env_id RETURNING e.revision, e.name INTO revision, v_env;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no such environment' USING ERRCODE = 'CSENV';
+    END IF;
+    replayed := false;
+    SELECT r.revision, r.hash, r.created_at INTO v_previous FROM release r WHERE r.env_id = p_env_id AND r.revision = revision - 1;
+    v_now := greatest(clock_timestamp(), v_previous.created_at + interval '1 microsecond');
+
+    IF p_idempotency_key IS NOT NULL THEN
+        SELECT i.* INTO v_seen FROM idempotency i
+        WHERE i.caller = p_actor AND i.key = p_idempotency_key AND i.request = p_request AND i.created_at > v_now - interval '24 hours';
+        IF FOUND THEN
+            IF v_seen.body_hash <> p_body_hash THEN
+                RAISE EXCEPTION 'Idempotency-Key was used with another body' USING ERRCODE = 'CSIDM';
+            END IF;
+            UPDATE environment e SET revision = e.revision - 1 WHERE e.id = p_env_id;
+            revision := v_seen.revision;
+            replayed := true;
+            SELECT r.hash INTO hash FROM release r WHERE r.env_id = p_env_id AND r.revision = revision;
+            SELECT coalesce(array_agg(v.key_id), '{}'), coalesce(array_agg(v.version), '{}') INTO changed_key_ids, changed_versions
+            FROM config_version v WHERE v_seen.changed AND v.env_id = p_env_id AND v.revision = revision;
+            RETURN;
+        END IF;
+    END IF;
+
+    IF p_if_scope IS NOT NULL AND NOT EXISTS (
+        SELECT FROM release r LEFT JOIN scope s ON s.env_id = p_env_id AND s.namespace_id = p_if_scope
+        WHERE r.env_id = p_env_id AND r.revision = coalesce(s.revision, 0)
+          AND r.revision || '.' || left(encode(r.hash, 'hex'), 16) = p_if_cursor) THEN
+        RAISE EXCEPTION 'the scope has changed' USING ERRCODE = 'CSIFM';
+    END IF;
+    IF p_if_key_version IS NOT NULL AND p_if_key_version <> coalesce((
+        SELECT CASE WHEN v.deleted THEN 0 ELSE v.version END FROM config_version v
+        WHERE v.env_id = p_env_id AND v.key_id = p_key_ids[1] AND v.is_active), 0) THEN
+        RAISE EXCEPTION 'the key has changed' USING ERRCODE = 'CSIFM';
+    END IF;
+    IF p_base IS NOT NULL AND EXISTS (
+        SELECT FROM scope s WHERE s.env_id = p_env_id AND s.namespace_id = ANY (p_base_namespaces) AND s.revision > p_base) THEN
+        RAISE EXCEPTION 'the base of the plan has moved' USING ERRCODE = 'CSSTL';
+    END IF;
+
+    -- The share lock keeps the keys from being deleted under us; deleting one locks it FOR UPDATE.
+    PERFORM FROM config_key k WHERE k.id = ANY (p_key_ids) AND k.deleted_at IS NULL FOR KEY SHARE;
+    GET DIAGNOSTICS v_found = ROW_COUNT;
+    IF v_found <> cardinality(p_key_ids) THEN
+        RAISE EXCEPTION 'a key was deleted meanwhile' USING ERRCODE = 'CSKEY';
+    END IF;
+
+    -- What really changes, in the order of the hashed content.
+    SELECT coalesce(array_agg(c.key_id), '{}'), array_agg(c.value), array_agg(c.version), array_agg(DISTINCT c.namespace),
+           json_agg(json_build_array(c.namespace, c.key, c.version, c.value))
+    INTO changed_key_ids, v_values, changed_versions, v_namespaces, v_changes
+    FROM (
+        SELECT w.key_id, w.value, coalesce(a.version, 0) + 1 AS version, n.name AS namespace, k.name AS key
+        FROM unnest(p_key_ids, p_values) AS w (key_id, value)
+        JOIN config_key k ON k.id = w.key_id
+        JOIN namespace n ON n.id = k.namespace_id
+        LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
+        WHERE a.value IS DISTINCT FROM w.value
+        ORDER BY n.name COLLATE "C", k.name COLLATE "C"
+    ) AS c;
+
+    IF changed_key_ids = '{}' THEN
+        UPDATE environment e SET revision = e.revision - 1 WHERE e.id = p_env_id;
+        revision := v_previous.revision;
+        hash := v_previous.hash;
+        changed_versions := '{}';
+    ELSE
+        INSERT INTO scope AS s (env_id, namespace_id, revision, keys, bytes)
+        SELECT p_env_id, k.namespace_id, revision,
+               sum((w.value IS NOT NULL)::integer - (a.value IS NOT NULL)::integer),
+               sum(coalesce(octet_length(w.value) + octet_length(k.name), 0) - coalesce(octet_length(a.value) + octet_length(k.name), 0))
+        FROM unnest(changed_key_ids, v_values) AS w (key_id, value)
+        JOIN config_key k ON k.id = w.key_id
+        LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
+        GROUP BY k.namespace_id
+        ON CONFLICT (env_id, namespace_id)
+        DO UPDATE SET revision = EXCLUDED.revision, keys = s.keys + EXCLUDED.keys, bytes = s.bytes + EXCLUDED.bytes;
+
+        UPDATE config_version v SET is_active = false
+        WHERE v.env_id = p_env_id AND v.key_id = ANY (changed_key_ids) AND v.is_active;
+        INSERT INTO config_version
+            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at)
+        SELECT p_env_id, k.namespace_id, w.key_id, w.version, revision, w.value, w.value IS NULL, true, p_actor, v_now
+        FROM unnest(changed_key_ids, v_values, changed_versions) AS w (key_id, value, version)
+        JOIN config_key k ON k.id = w.key_id;
+
+        -- Shrinking an overfull scope is always allowed.
+        SELECT n.name, s.keys, s.bytes INTO v_full FROM scope s JOIN namespace n ON n.id = s.namespace_id
+        WHERE s.env_id = p_env_id AND n.name = ANY (v_namespaces) AND (s.keys > p_scope_keys_max OR s.bytes > p_scope_bytes_max)
+        LIMIT 1;
+        IF FOUND AND EXISTS (SELECT FROM unnest(v_values) AS value WHERE value IS NOT NULL) THEN
+            RAISE EXCEPTION 'namespace % would hold % keys and % bytes in %; the limits are % keys and % bytes',
+                v_full.name, v_full.keys, v_full.bytes, v_env, p_scope_keys_max, p_scope_bytes_max USING ERRCODE = 'CSLIM';
+        END IF;
+
+        hash := sha256(v_previous.hash
+            || convert_to(release_content(v_env, revision, p_kind, p_note, p_actor, v_now, v_changes), 'UTF8'));
+        INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
+        VALUES (p_env_id, revision, hash, p_kind, p_note, v_namespaces, p_actor, v_now);
+        INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
+        VALUES (p_env_id, revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
+                jsonb_build_object('namespaces', v_namespaces, 'changes', cardinality(changed_key_ids)), v_now);
+        INSERT INTO outbox (env_id, revision) VALUES (p_env_id, revision);
+        -- A hint, never data: a payload over 8,000 bytes would abort the write.
+        PERFORM pg_notify('configsvc', v_env || ':' || revision);
+    END IF;
+
+    IF p_idempotency_key IS NOT NULL THEN
+        INSERT INTO idempotency (caller, key, request, body_hash, env_id, revision, changed, created_at)
+        VALUES (p_actor, p_idempotency_key, p_request, p_body_hash, p_env_id, revision, changed_key_ids <> '{}', v_now)
+        -- Only a row older than 24 hours can be in the way here.
+        ON CONFLICT (caller, key, request) DO UPDATE
+        SET body_hash = EXCLUDED.body_hash, env_id = EXCLUDED.env_id, revision = EXCLUDED.revision, changed = EXCLUDED.changed,
+            created_at = EXCLUDED.created_at;
+    END IF;
+END $$;
+
+-- Rights of the service's role ---------------------------------------------------------------------------------------
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO configsvc_service;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO configsvc_service;
+GRANT INSERT, UPDATE (description) ON namespace TO configsvc_service;
+-- FOR UPDATE and FOR KEY SHARE ask for an UPDATE right on one column.
+GRANT INSERT, UPDATE (description, deleted_at) ON config_key TO configsvc_service;
+GRANT UPDATE (description, review_required, approvals) ON environment TO configsvc_service;
+GRANT INSERT, UPDATE (revoked_at) ON token TO configsvc_service;
+GRANT INSERT, DELETE ON access_grant TO configsvc_service;
+GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
+GRANT UPDATE ON relay_lease TO configsvc_service;
+GRANT DELETE ON idempotency TO configsvc_service;
+GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, commit_release TO configsvc_service;
+
+-- The environments that everybody has. Production is protected from the first minute.
+SELECT create_environment('development', 'For work in progress', false, 1::smallint, 'configsvc migrate');
+SELECT create_environment('staging', 'Like production, for rehearsals', false, 1::smallint, 'configsvc migrate');
+SELECT create_environment('production', 'What customers use', true, 1::smallint, 'configsvc migrate');
