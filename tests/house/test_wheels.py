@@ -7,7 +7,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from tests.fix_database import Database
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = {"configsvc": ROOT, "configclient": ROOT / "configclient"}
@@ -107,3 +110,23 @@ def test_the_service_explains_itself(service: Path, tmp_path: Path) -> None:
     told = run(service / "configsvc", "--help", cwd=tmp_path)
     for command in ("dev", "serve", "migrate", "relay", "token", "keys"):
         assert command in told
+
+
+def test_the_service_migrates_from_its_wheel(service: Path, tmp_path: Path, empty_database: Database) -> None:
+    """`configsvc migrate` finds the SQL inside the installed package; a second run changes nothing and succeeds."""
+    for _ in range(2):
+        run(service / "configsvc", "migrate", cwd=tmp_path, CONFIGSVC_MIGRATE_DATABASE_URL=empty_database.superuser_url)
+    with psycopg.connect(empty_database.superuser_url) as connection:
+        assert connection.execute("SELECT count(*) FROM release").fetchone() == (0,)
+
+
+def test_the_service_makes_a_signing_key(service: Path, tmp_path: Path) -> None:
+    """`configsvc keys new-signing-key FILE` writes a key that its owner alone can read, and never over another."""
+    key = tmp_path / "signing.key"
+    run(service / "configsvc", "keys", "new-signing-key", key, cwd=tmp_path)
+    assert key.stat().st_mode & 0o777 == 0o600
+    before = key.read_bytes()
+    again = subprocess.run([service / "configsvc", "keys", "new-signing-key", key], capture_output=True, text=True)
+    assert again.returncode != 0
+    assert len(again.stderr.splitlines()) == 1
+    assert key.read_bytes() == before
