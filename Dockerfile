@@ -1,7 +1,7 @@
 # configsvc as an image: `docker build -t configsvc .`; see compose.yaml for a whole installation.
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY configsvc configsvc
 COPY sql sql
 RUN pip wheel --quiet --no-cache-dir --no-deps --wheel-dir /dist . \

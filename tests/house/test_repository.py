@@ -22,7 +22,7 @@ REGISTRY_HOSTS = re.compile(
         ]
     )
 )
-MACHINE_PATHS = re.compile(r"(?<![\w.\-])/(?:work|root|home/\w+|Users/\w+|opt/pypi\S*|tmp/brief)(?:/|\b)")
+MACHINE_PATHS = re.compile(r"(?<![\w.\-])/(?:work|root|home/\w+|Users/\w+|opt/pypi|tmp/brief)/")
 
 TARGETS_OF_THE_DESIGN = {"help", "setup", "dev", "demo", "test", "lint", "types", "bench", "up", "down", "build"}
 
