@@ -1,0 +1,82 @@
+"""What went wrong → one line that says what to do next, and an exit code. PURE: no I/O."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+
+class Exit(IntEnum):
+    """Exit codes: a promise to scripts, listed in ``configctl --help`` and docs/configctl.md."""
+
+    OK = 0
+    UNAVAILABLE = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    FORBIDDEN = 4
+    CONFLICT = 5
+    INVALID = 6
+
+
+class CliError(Exception):
+    """The command cannot do what it was asked. ``str(failure)`` is one line for people."""
+
+    def __init__(self, message: str, exit_code: Exit) -> None:
+        super().__init__(one_line(message))
+        self.exit_code = exit_code
+
+
+EXIT_BY_STATUS = {
+    400: Exit.INVALID,
+    401: Exit.FORBIDDEN,
+    403: Exit.FORBIDDEN,
+    404: Exit.NOT_FOUND,
+    409: Exit.CONFLICT,
+    412: Exit.CONFLICT,
+    413: Exit.INVALID,
+    422: Exit.INVALID,
+}
+
+NEXT_STEP_BY_CODE = {
+    "unauthenticated": "check CONFIGSVC_TOKEN",
+    "forbidden": "ask an admin for a grant that allows it",
+    "not_found": "check the names, and that your token may see them",
+    "conflict": "look at the present state, then try again",
+    "revision_mismatch": "look at the present state, then try again",
+    "payload_too_large": "send less",
+    "rate_limited": "try again later",
+    "internal": "look for it in the log of configsvc",
+    "unavailable": "try again later",
+}
+
+
+def from_problem(status: int, problem: Mapping[str, Any], retry_after: str | None = None) -> CliError:
+    """The failure that a problem document (RFC 9457) describes; an unknown ``code`` still gives its text."""
+    parts = [str(problem.get("detail") or problem.get("title") or f"the service answered {status}")]
+    errors = problem.get("errors")
+    if isinstance(errors, list) and errors:
+        parts[0] = parts[0].rstrip(".") + ": " + ", ".join(_field_error(error) for error in errors)
+    next_step = _next_step(problem, retry_after)
+    if next_step:
+        parts.append(next_step)
+    return CliError("; ".join(part.rstrip(".") for part in parts), EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE))
+
+
+def one_line(text: str) -> str:
+    """``text`` without anything that moves the cursor: a server's words must not drive the terminal."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def _field_error(error: object) -> str:
+    if not isinstance(error, Mapping):
+        return str(error)
+    field, message = error.get("field"), error.get("message", "")
+    return f"{field}: {message}" if field else str(message)
+
+
+def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | None:
+    code = problem.get("code")
+    if code == "review_required" and problem.get("request_url"):
+        return f"ask for a review at {problem['request_url']}"
+    if retry_after is not None and retry_after.isdecimal():
+        return f"try again in {retry_after} s"
+    return NEXT_STEP_BY_CODE.get(str(code))

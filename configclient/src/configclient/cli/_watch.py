@@ -1,0 +1,53 @@
+"""``configctl watch``: the SDK itself, printing what it hears."""
+
+import queue
+from datetime import datetime
+
+import click
+
+from configclient import AccessDenied, Change, ConfigClient, ConfigError
+from configclient.cli import _render as render
+from configclient.cli._errors import CliError, Exit
+from configclient.cli._options import Target
+
+
+def watch(target: Target, namespace: str, key: str | None, *, as_json: bool) -> None:
+    """Prints one line per change of ``namespace`` (or of one ``key``) until Ctrl-C. Raises :class:`CliError`."""
+    changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+    what = namespace if key is None else f"{namespace}/{key}"
+    with _client(target, namespace) as client:
+        client.on_change(changes.put, namespace=namespace, key=key)
+        revision = client.snapshot().revision
+        click.echo(f"watching {what} in {target.env} from revision {revision}; Ctrl-C ends", err=True)
+        try:
+            while True:
+                click.echo(_line(changes.get(), target.env, as_json=as_json))
+        except KeyboardInterrupt:
+            return
+
+
+def _client(target: Target, namespace: str) -> ConfigClient:
+    try:
+        return ConfigClient("configctl", target.env, [namespace], url=target.url, token=target.token)
+    except AccessDenied as error:
+        raise CliError(str(error), Exit.FORBIDDEN) from None
+    except ConfigError as error:
+        raise CliError(str(error), Exit.UNAVAILABLE) from None
+
+
+def _line(change: Change, env: str, *, as_json: bool) -> str:
+    if as_json:
+        return render.as_json(
+            {
+                "namespace": change.namespace,
+                "key": change.key,
+                "old": change.old,
+                "new": change.new,
+                "env": env,
+                "revision": change.revision,
+            }
+        )
+    now = datetime.now().astimezone()
+    place = f"{env} revision {change.revision}"
+    line = render.change_line(change.namespace, change.key, render.short(change.old), render.short(change.new), place)
+    return f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {line}"

@@ -1,0 +1,1 @@
+"""Programs that show configsvc at work; each can be read in a few minutes."""
