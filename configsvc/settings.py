@@ -1,4 +1,4 @@
-"""What configsvc is told by its surroundings: the CONFIGSVC_* variables, each checked, each error one clear line."""
+"""What configsvc is told by its surroundings: the CONFIGSVC_* variables, each checked, each error one line."""
 
 import difflib
 import os
@@ -71,7 +71,7 @@ class Settings(BaseModel):
         """Read ``CONFIGSVC_*``. An empty variable counts as missing.
 
         Raises:
-            SetupError: a variable is missing, wrong or unknown; one line names all of them.
+            SetupError: a variable is missing, wrong or unknown; one line for each.
         """
         given = _ours(os.environ if environ is None else environ)
         problems = [_unknown(name) for name in given if _field(name) not in cls.model_fields]
@@ -83,7 +83,7 @@ class Settings(BaseModel):
         else:
             if not problems:
                 return settings
-        raise SetupError("; ".join(problems))
+        raise SetupError("\n".join(problems))
 
     def to_environ(self) -> dict[str, str]:
         """The variables that give a child process these settings; paths are absolute."""
@@ -91,17 +91,18 @@ class Settings(BaseModel):
         return {PREFIX + name.upper(): str(value) for name, value in values.items()}
 
 
-def database_url_for_migrations(environ: Mapping[str, str] | None = None) -> str:
-    """The database that `configsvc migrate` works on. It needs nothing else, so nothing else has to be set.
+def read_database_url(environ: Mapping[str, str] | None = None, *, for_migrations: bool = False) -> str:
+    """The database's address alone, for commands that need nothing else; for migrations its owner's, if there is one.
 
     Raises:
-        SetupError: neither variable is set, or the one that counts is no address.
+        SetupError: it is not set, it is no address, or a variable is unknown.
     """
     given = _ours(os.environ if environ is None else environ)
-    name = "CONFIGSVC_MIGRATE_DATABASE_URL"
-    if name not in given:
-        name = "CONFIGSVC_DATABASE_URL"
-    if name not in given:
+    if unknown := [_unknown(name) for name in given if _field(name) not in Settings.model_fields]:
+        raise SetupError("\n".join(unknown))
+    names = ["CONFIGSVC_MIGRATE_DATABASE_URL"] * for_migrations + ["CONFIGSVC_DATABASE_URL"]
+    name = next((name for name in names if name in given), None)
+    if name is None:
         raise SetupError(_explain("database_url", "missing", ""))
     try:
         return _postgres_url(given[name])

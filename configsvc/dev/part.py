@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -20,6 +21,7 @@ _SETTLED_S = 10.0
 _FAILURES_AT_START_MAX = 5
 _START_TIMEOUT_S = 30.0
 _POLL_S = 0.02
+_PYTHON_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 #: Of a log line repeated on the terminal.
 _SUMMARY_CHARS_MAX = 200
 
@@ -27,9 +29,9 @@ _SUMMARY_CHARS_MAX = 200
 class Part:
     """A program of the stack. All methods may be called from any thread."""
 
-    def __init__(self, program: Program, spawner: Spawner, log: Path) -> None:
+    def __init__(self, program: Program, spawner: Spawner, log: Path | None) -> None:
         self.name = program.name
-        self.log = log
+        self._log = log
         self._program = program
         self._spawner = spawner
         self._lock = threading.RLock()
@@ -65,9 +67,9 @@ class Part:
             SetupError: it does not get there; says what its log says last.
         """
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while not self._program.answers():
+        while self.pid is None or not self._program.answers():
             if self._failures >= _FAILURES_AT_START_MAX or time.monotonic() > deadline:
-                raise SetupError(f"{self.name} does not start{self._last_words()}; its log is {self.log}")
+                raise SetupError(f"{self.name} does not start{self._last_words()}{self._where()}")
             time.sleep(_POLL_S)
 
     def stop(self) -> None:
@@ -125,7 +127,7 @@ class Part:
 
     def _spawn(self) -> None:
         self._started_at = time.monotonic()
-        self._process = self._spawner.spawn(self._program, self.log)
+        self._process = self._spawner.spawn(self._program, self._log)
 
     def _note_death(self, now: float) -> str | None:
         assert self._process is not None
@@ -139,7 +141,7 @@ class Part:
         self._next_start_at = now + wait_s
         # Who is killed has no last words: its last line is from better days.
         why = self._last_words() if exit_code > 0 else ""
-        return f"{self.name} {how}{why}; starting it again in {wait_s:.1f} s (log: {self.log})"
+        return f"{self.name} {how}{why}; starting it again in {wait_s:.1f} s{self._where()}"
 
     def _bury(self) -> None:
         """Take the dead process off all lists, and with it what it left behind in its group."""
@@ -159,10 +161,15 @@ class Part:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, number)
 
+    def _where(self) -> str:
+        return f" (log: {self._log})" if self._log else ""
+
     def _last_words(self) -> str:
-        lines = self.log.read_text("utf-8", errors="replace").split("\n") if self.log.exists() else []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f": {last[:_SUMMARY_CHARS_MAX]}" if last else ""
+        lines = self._log.read_text("utf-8", errors="replace").splitlines() if self._log else []
+        told = [line.strip() for line in reversed(lines) if line.strip()]
+        # A traceback's last line says more than what is logged after it.
+        why = next(filter(_PYTHON_ERROR.match, told), told[0] if told else "")
+        return f": {why[:_SUMMARY_CHARS_MAX]}" if why else ""
 
 
 def _how_it_ended(returncode: int) -> str:

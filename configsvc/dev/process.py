@@ -52,9 +52,9 @@ class Spawner:
         )
         os.close(read_fd)
 
-    def spawn(self, program: Program, log: Path) -> "subprocess.Popen[bytes]":
-        """Start it in a session of its own (so Ctrl-C reaches only us), with its output appended to ``log``."""
-        with log.open("ab") as output:
+    def spawn(self, program: Program, log: Path | None) -> "subprocess.Popen[bytes]":
+        """Start it in a session of its own (Ctrl-C reaches only us), writing to ``log`` or to our own stderr."""
+        with contextlib.nullcontext() if log is None else log.open("ab") as output:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", _REGISTER_AND_BECOME, str(int(program.abort_signal)), *program.argv],
                 stdin=subprocess.PIPE,

@@ -17,12 +17,13 @@ class Supervisor:
     """Runs programs until ``stop``. If this process vanishes, so do they, within 5 s.
 
     Args:
-        log_dir: one log per program; those of an earlier run are emptied, so that they don't grow for ever.
+        log_dir: one log per program; those of an earlier run are emptied, so that they don't grow for ever. Without
+            it, programs write to our stderr.
         report: called with one line when a program dies.
         lock_fd: kept open until every program has ended, whatever happens to this process.
     """
 
-    def __init__(self, log_dir: Path, report: Callable[[str], None], lock_fd: int | None = None) -> None:
+    def __init__(self, log_dir: Path | None, report: Callable[[str], None], lock_fd: int | None = None) -> None:
         self._log_dir = log_dir
         self._report = report
         self._spawner = Spawner(lock_fd)
@@ -66,6 +67,8 @@ class Supervisor:
         self.stop()
 
     def _part(self, program: Program) -> Part:
+        if self._log_dir is None:
+            return Part(program, self._spawner, None)
         log = self._log_dir / f"{program.name}.log"
         log.write_bytes(b"")
         log.chmod(0o600)

@@ -1,0 +1,189 @@
+"""The command line of the service. Imports late, so that each command loads only what it needs."""
+
+# ruff: noqa: D301  # click keeps lines apart after the character \b, which a raw string would not hold
+
+import getpass
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from configsvc import __version__
+from configsvc.domain.policy import ROLES
+from configsvc.errors import SetupError
+
+#: Of the command: what `configsvc dev` measures from.
+_BEGAN_AT = time.monotonic()
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path)
+
+
+class _OneLineErrors(click.Group):
+    """What the operator has to change is said in one line, without a stack trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SetupError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="configsvc")
+def main() -> None:
+    """configsvc: versioned settings, live in running applications within a second.
+
+    \b
+    Examples:
+      configsvc dev                     everything on this machine, to try and to develop
+      configsvc migrate                 bring CONFIGSVC_DATABASE_URL's schema up to date
+      configsvc serve                   the API and the relay, in production
+
+    All settings are CONFIGSVC_* variables: docs/operations.md lists them.
+    """
+
+
+@main.command()
+@click.option("--data-dir", type=_FOLDER, default=Path(".dev"), show_default=True, help="Where everything is kept.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8400, show_default=True, help="Of the API; 0: any free.")
+@click.option("--ready-file", type=_FILE, help="Written (JSON) when all parts answer, removed at the end.")
+def dev(data_dir: Path, port: int, ready_file: Path | None) -> None:
+    """Run everything here: Postgres, Valkey, the API and the relay, with sample tokens.
+
+    \b
+    Examples:
+      configsvc dev
+      configsvc dev --data-dir /tmp/try --port 0 --ready-file /tmp/ready.json
+    """
+    from configsvc.dev.foreground import run_until_stopped
+    from configsvc.dev.stack import Stack
+    from configsvc.dev.welcome import ready_text
+
+    stack = Stack(data_dir, port, ready_file=ready_file)
+    run_until_stopped(
+        stack, lambda: click.echo(ready_text(data_dir, stack.url, time.monotonic() - _BEGAN_AT), nl=False)
+    )
+
+
+@main.command()
+def serve() -> None:
+    """Run the API and one relay against the databases that CONFIGSVC_* names.
+
+    \b
+    Example:
+      export CONFIGSVC_DATABASE_URL=postgresql://configsvc_service:…@db/configsvc
+      export CONFIGSVC_REDIS_URL=redis://configsvc:…@redis:6379/0
+      export CONFIGSVC_SIGNING_KEY_FILE=/etc/configsvc/signing-key.pem
+      configsvc serve
+    """
+    from configsvc.dev.foreground import run_until_stopped
+    from configsvc.serve import Serve
+    from configsvc.settings import Settings
+
+    settings = Settings.from_environ()
+    run_until_stopped(
+        Serve(settings, lambda line: click.echo(line, err=True)),
+        lambda: click.echo(f"configsvc {__version__} serves on {settings.host}:{settings.port}", err=True),
+    )
+
+
+@main.command()
+def relay() -> None:
+    """Run one relay, which publishes releases to Redis. Several may run: one leads, the others wait.
+
+    \b
+    Example:
+      configsvc relay                   beside `configsvc serve`, on another machine
+    """
+    import signal
+    import threading
+
+    from configsvc.delivery import relay as relay_loop
+    from configsvc.settings import Settings
+
+    settings = Settings.from_environ()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    relay_loop.run(settings, stop)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's schema up to date; prints the migrations applied now.
+
+    Takes CONFIGSVC_MIGRATE_DATABASE_URL (a role that may create roles), else CONFIGSVC_DATABASE_URL.
+
+    \b
+    Example:
+      CONFIGSVC_MIGRATE_DATABASE_URL=postgresql://postgres:…@db/configsvc configsvc migrate
+    """
+    from configsvc.settings import read_database_url
+    from configsvc.store import migrate as migrations
+
+    applied = migrations.migrate(read_database_url(for_migrations=True))
+    for name in applied:
+        click.echo(name)
+    click.echo(f"{len(applied)} applied" if applied else "up to date", err=True)
+
+
+@main.group()
+def token() -> None:
+    """Make tokens, where no token exists yet to make them over HTTP."""
+
+
+@token.command("create")
+@click.option("--name", required=True, help="Who or what will use it.")
+@click.option("--role", required=True, type=click.Choice(ROLES))
+@click.option("--namespaces", default="*", show_default=True, help="A namespace, or a pattern such as 'pay*'.")
+@click.option("--env", "envs", multiple=True, help="An environment, several times for several; without it, every one.")
+def token_create(name: str, role: str, namespaces: str, envs: tuple[str, ...]) -> None:
+    """Make a token and print it, once, on standard output.
+
+    \b
+    Examples:
+      configsvc token create --name root --role admin
+      configsvc token create --name checkout --role service --namespaces payments --env production
+    """
+    from configsvc.service import tokens
+    from configsvc.settings import read_database_url
+
+    made = tokens.create(
+        read_database_url(),
+        name=name,
+        role=role,
+        namespaces=namespaces,
+        envs=envs or None,
+        actor=f"operator:{getpass.getuser()}",
+    )
+    where = ", ".join(envs) or "every environment"
+    click.echo(f"token for {name}: {role} on {namespaces} in {where}. It is shown only now:", err=True)
+    click.echo(made)
+
+
+@main.group()
+def keys() -> None:
+    """Make and look after the service's keys."""
+
+
+@keys.command("new-signing-key")
+@click.argument("file", type=_FILE)
+def new_signing_key(file: Path) -> None:
+    """Write a new key for signing push messages to FILE (readable by its owner alone); never overwrites one.
+
+    \b
+    Example:
+      configsvc keys new-signing-key /etc/configsvc/signing-key.pem
+    """
+    from configsvc.crypto import signing
+
+    try:
+        signing.generate(file)
+    except OSError as error:
+        raise SetupError(f"can't write the key to {file}: {error.strerror}") from error
+    click.echo(f"wrote {file}; name it in CONFIGSVC_SIGNING_KEY_FILE", err=True)

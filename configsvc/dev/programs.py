@@ -1,0 +1,70 @@
+"""The two programs that make up the service: the web workers and the relay."""
+
+import http.client
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from configsvc.dev.process import Program
+from configsvc.settings import PREFIX, Settings
+
+_PROBE_TIMEOUT_S = 2.0
+#: A little more than gunicorn's graceful_timeout and the relay's longest step: beyond it they are stuck.
+_STOP_TIMEOUT_S = 4.0
+#: Python looks for modules where it is started: not in whatever folder the user happens to stand.
+_CWD = Path("/")
+
+
+def web(settings: Settings) -> Program:
+    """The gunicorn that serves the API."""
+    argv = [
+        *(sys.executable, "-m", "gunicorn"),
+        *("--config", "python:configsvc.gunicorn_conf"),
+        *("--bind", f"{_bracketed(settings.host)}:{settings.port}"),
+        *("--workers", str(settings.workers)),
+        *("--log-level", settings.log_level),
+        "configsvc.app:create_app()",
+    ]
+    answers = _http_ok(settings.host, settings.port, "/readyz")
+    return Program("web", argv, answers, env=_environ(settings), cwd=_CWD, stop_timeout_s=_STOP_TIMEOUT_S)
+
+
+def relay(settings: Settings, number: int = 1) -> Program:
+    """One relay. Several may run; one of them leads."""
+    return Program(
+        "relay" if number == 1 else f"relay-{number}",
+        [sys.executable, "-m", "configsvc", "relay"],
+        # It serves nobody, so there is nothing to ask: it answers while it runs.
+        lambda: True,
+        env=_environ(settings),
+        cwd=_CWD,
+        stop_timeout_s=_STOP_TIMEOUT_S,
+    )
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """Our surroundings, with exactly these settings."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**others, **settings.to_environ()}
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _http_ok(host: str, port: int, path: str) -> Callable[[], bool]:
+    # Who listens on all addresses answers on the loopback too.
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # asks, doesn't listen
+
+    def answers() -> bool:
+        connection = http.client.HTTPConnection(address, port, timeout=_PROBE_TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return answers

@@ -1,0 +1,51 @@
+"""How gunicorn runs the API. Address, number of workers and log level come as arguments (``dev/programs.py``).
+
+Imports nothing of ours: gunicorn reads this file before gevent has patched the standard library, and psycopg decides
+at its import whether it waits in gevent's way.
+"""
+
+import logging
+import resource
+from pathlib import Path
+from typing import Any
+
+# A held request (long poll, stream) is a greenlet of 18 KiB, not a thread; and twice gthread's rate with a look-up.
+worker_class = "gevent"
+
+# Held requests of clients that poll while Redis is down: 10,000 per worker were measured, at 180 MiB.
+worker_connections = 10_000
+
+# Each of those is a file descriptor, and the usual soft limit is 1,024.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+
+# Clients sync about every 30 s, and proxies keep connections for 60 s: ours should still be there then.
+keepalive = 75
+
+# Longer than any write takes. Held requests are cut: their clients ask the next worker, and have missed nothing.
+graceful_timeout = 2
+
+# A worker that is stuck for this long is replaced. The longest computation, checking a body of 1 MiB, takes far less.
+timeout = 15
+
+# Workers say every second that they live, by touching a file. On a disk, a slow sync would look like a death.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # gunicorn makes a private file
+
+# The line holds a path with names of 100 and 200 characters; a header the token. Bodies are limited in the app, which
+# knows the route.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# One line per request would be most of the log, and proxies write it better. The audit says who changed what.
+accesslog = None
+errorlog = "-"
+
+# A socket to control gunicorn by is one more door, and nothing here uses it.
+control_socket_disable = True
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Give our own log messages gunicorn's level and place."""
+    logging.basicConfig(
+        level=worker.cfg.loglevel.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
+    )
