@@ -1,0 +1,1 @@
+"""The HTTP API: a blueprint per area; each view parses, calls the service and renders."""

@@ -1,0 +1,1 @@
+"""What carries a commit to the clients: the relay and the hub."""

@@ -1,7 +1,7 @@
 """The one door for JSON from outside: what is not strict JSON does not come in (DESIGN.md §7).
 
-Python's parser is lenient: it takes duplicate names, NaN, lone surrogates and integers of any size. Two readers of such a text can
-see two different values, so it is refused here, before any framework has looked at it.
+Python's parser is lenient: it takes duplicate names, NaN, lone surrogates and integers of any size. Two readers of
+such a text can see two different values, so it is refused here, before any framework has looked at it.
 """
 
 import json

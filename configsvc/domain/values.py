@@ -18,7 +18,8 @@ def to_text(type_: str, value: object) -> str:
     """Return the canonical JSON text of ``value``, which came through the strict door, as a value of ``type_``.
 
     Raises:
-        ValueError: the value is not of the type, or larger than ``VALUE_BYTES_MAX``; the message does not quote the value.
+        ValueError: the value is not of the type, or larger than ``VALUE_BYTES_MAX``; the message does not quote the
+        value.
     """
     if not _fits(type_, value):
         raise ValueError(f"must be {_EXPECTED[type_]}, because the key's type is {type_}")

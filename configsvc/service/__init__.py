@@ -1,0 +1,1 @@
+"""Use cases: each authorises, decides and calls the store."""

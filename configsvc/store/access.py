@@ -1,6 +1,6 @@
 """Tokens, grants and the audit trail of what is no release."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from configsvc.errors import Conflict
-from configsvc.store.database import Database, Row
+from configsvc.store.database import Connection, Database, Row
 from configsvc.store.queries import load
 
 _SQL = load("access")
@@ -33,7 +33,7 @@ def token_by_id(database: Database, token_id: str) -> Row | None:
     return database.one(_SQL["token_by_id"], {"id": token_id})
 
 
-def insert_token(connection: psycopg.Connection[Row], token: NewToken) -> None:
+def insert_token(connection: Connection, token: NewToken) -> None:
     """Store a token with one grant.
 
     Raises:
@@ -56,8 +56,11 @@ class Origin:
     address: str
 
 
-def record_audit_event(
-    connection: psycopg.Connection[Row], origin: Origin, action: str, details: dict[str, object]
-) -> None:
+def record_audit_event(connection: Connection, origin: Origin, action: str, details: Mapping[str, object]) -> None:
     """Append one audit row in the caller's transaction."""
-    connection.execute(_SQL["record_audit_event"], vars(origin) | {"action": action, "details": Jsonb(details)})
+    connection.execute(_SQL["record_audit_event"], vars(origin) | {"action": action, "details": Jsonb(dict(details))})
+
+
+def revoke_token_named(connection: Connection, name: str) -> None:
+    """Revoke the live token of this name, if there is one."""
+    connection.execute(_SQL["revoke_token_named"], {"name": name})

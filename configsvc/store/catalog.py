@@ -6,12 +6,10 @@ from typing import Any
 import psycopg
 
 from configsvc.errors import Conflict
-from configsvc.store.database import Database, Row
+from configsvc.store.database import Connection, Database, Row
 from configsvc.store.queries import load
 
 _SQL = load("catalog")
-
-Connection = psycopg.Connection[Row]
 
 
 def environments(database: Database) -> Sequence[Row]:
@@ -69,7 +67,10 @@ def key(database: Database, namespace: str, name: str) -> Row | None:
 
 
 def resolve_keys(connection: Connection, env: str, names: Sequence[tuple[str, str]]) -> Sequence[Row]:
-    """For each (namespace, key): env_id, review_required, namespace_id, key_id, type, secret; None for what is not there."""
+    """Return env_id, review_required, namespace_id, key_id, type, secret for each (namespace, key).
+
+    Each is None where it is not there.
+    """
     params = {"env": env, "namespaces": [namespace for namespace, _ in names], "keys": [name for _, name in names]}
     return connection.execute(_SQL["resolve_keys"], params).fetchall()
 

@@ -9,7 +9,10 @@ _SQL = load("config")
 
 
 def scope_label(database: Database, namespace: str, env: str) -> Row | None:
-    """env_id, namespace_id, and revision and hash of the scope's last release; None if namespace or environment is not there."""
+    """env_id, namespace_id, and revision and hash of the scope's last release.
+
+    None if namespace or environment is not there.
+    """
     return database.one(_SQL["scope_label"], {"namespace": namespace, "env": env})
 
 
@@ -20,9 +23,7 @@ def labels(database: Database, env: str, namespaces: Sequence[str], have: int | 
 
 def scope_at(database: Database, env_id: int, namespace_id: int, revision: int) -> Sequence[Row]:
     """name, type, version, value text of each key that has a value at ``revision``, by name."""
-    return database.all(
-        _SQL["scope_at"], {"env_id": env_id, "namespace_id": namespace_id, "revision": revision}
-    )
+    return database.all(_SQL["scope_at"], {"env_id": env_id, "namespace_id": namespace_id, "revision": revision})
 
 
 def changes_between(

@@ -15,14 +15,15 @@ from configsvc.errors import Conflict, PayloadTooLarge, RevisionMismatch, StaleP
 log = logging.getLogger(__name__)
 
 Row = DictRow
+Connection = psycopg.Connection[Row]
 Params = Mapping[str, object]
 
 #: Connections of one process. A request holds one for a millisecond, so few serve many.
 POOL_SIZE_MAX = 10
 #: How long a request waits for a connection before it answers 503.
 POOL_WAIT_S = 3.0
-#: The pool gives up a connection attempt after this time and begins anew at the next request. Left alone it would back off for minutes
-#: and come back long after Postgres did.
+#: The pool gives up a connection attempt after this time and begins anew at the next request. Left alone it would
+#: back off for minutes and come back long after Postgres did.
 RECONNECT_S = 1.0
 
 #: Bounds for a Postgres that hangs: a request must answer in seconds, with 503 if need be.
@@ -38,7 +39,7 @@ DEFAULTS = {
     "options": "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s",
 }
 
-_UNAVAILABLE = Unavailable("the database does not answer now; try again in a moment")
+_UNAVAILABLE = "the database does not answer now; try again in a moment"
 
 
 def with_defaults(database_url: str) -> str:
@@ -66,7 +67,7 @@ class Database:
             with self._opened().connection() as connection:
                 yield connection
         except PoolTimeout as error:
-            raise _UNAVAILABLE from error
+            raise Unavailable(_UNAVAILABLE) from error
         except psycopg.Error as error:
             raise _translated(error) from error
 
@@ -134,5 +135,5 @@ def _translated(error: psycopg.Error) -> Exception:
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         log.warning("database: %s", " ".join(str(error).split()))
-        return _UNAVAILABLE
+        return Unavailable(_UNAVAILABLE)
     return error

@@ -31,7 +31,9 @@ END $$;
 """
 
 _LEDGER: LiteralString = """
-CREATE TABLE IF NOT EXISTS schema_migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS schema_migration (
+    name text PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
 GRANT SELECT ON schema_migration TO configsvc_service;
 """
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import psycopg
-
-from configsvc.store.database import Row
+from configsvc.store.database import Connection, Row
 from configsvc.store.queries import load
 
 _SQL = load("relay")
@@ -15,14 +13,12 @@ LEASE_S = 2.5
 #: Releases read in one turn, per environment: bounds a turn's memory and its time between two renewals.
 BATCH = 100
 
-Connection = psycopg.Connection[Row]
-
 
 def renew(connection: Connection, holder: UUID, beats_used: int) -> Sequence[Row]:
     """Take or renew the lease and read what to publish; empty while another relay leads.
 
-    Each row: beat (the last one reserved before this turn), env_id, env, revision, hash, previous_hash, namespaces, and whether the
-    release is unpublished; each environment's newest release comes last, as the heartbeat.
+    Each row: beat (the last one reserved before this turn), env_id, env, revision, hash, previous_hash, namespaces,
+    and whether the release is unpublished; each environment's newest release comes last, as the heartbeat.
     """
     params = {"holder": holder, "beats_used": beats_used, "lease_s": LEASE_S, "batch": BATCH}
     return connection.execute(_SQL["renew"], params).fetchall()

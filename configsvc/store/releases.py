@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import psycopg
-
 from configsvc.store.access import Origin
-from configsvc.store.database import Database, Row
+from configsvc.store.database import Connection, Database, Row
 from configsvc.store.queries import load
 
 _SQL = load("releases")
@@ -51,9 +49,7 @@ class Committed:
     replayed: bool
 
 
-def commit(
-    connection: psycopg.Connection[Row], release: Commit, origin: Origin, idempotency: Idempotency | None
-) -> Committed:
+def commit(connection: Connection, release: Commit, origin: Origin, idempotency: Idempotency | None) -> Committed:
     """Commit a release.
 
     Raises (through ``Database.connection``):
@@ -79,7 +75,7 @@ def commit(
     return Committed(row["revision"], row["hash"], versions, row["replayed"])
 
 
-def changes_of(connection: psycopg.Connection[Row], env_id: int, revision: int) -> Sequence[Row]:
+def changes_of(connection: Connection, env_id: int, revision: int) -> Sequence[Row]:
     """namespace, name, type, version, value text of one release's changes."""
     return connection.execute(_SQL["changes_of"], {"env_id": env_id, "revision": revision}).fetchall()
 

@@ -16,3 +16,6 @@ VALUES (%(token_id)s, %(role)s, %(namespaces)s, %(envs)s, %(created_by)s)
 
 -- record_audit_event: one line for the auditor, for what is not a release
 SELECT record_audit_event(%(action)s, %(actor)s, %(request_id)s, %(address)s, %(details)s)
+
+-- revoke_token_named: the live token of a name, if there is one
+UPDATE token SET revoked_at = clock_timestamp() WHERE name = %(name)s AND revoked_at IS NULL

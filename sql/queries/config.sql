@@ -9,8 +9,10 @@ WHERE e.name = %(env)s
 -- labels: one environment's newest release, its scopes asked for, and whether `have` is in its history; one statement, so one moment
 SELECT e.id AS env_id, e.revision, r.hash,
        (SELECT h.hash FROM release h WHERE h.env_id = e.id AND h.revision = %(have)s) AS have_hash,
-       (SELECT json_object_agg(n.name, json_build_array(n.id, coalesce(s.revision, 0)))
-        FROM namespace n LEFT JOIN scope s ON s.env_id = e.id AND s.namespace_id = n.id
+       (SELECT json_object_agg(n.name, json_build_array(n.id, q.revision, encode(q.hash, 'hex')))
+        FROM namespace n
+        LEFT JOIN scope s ON s.env_id = e.id AND s.namespace_id = n.id
+        JOIN release q ON q.env_id = e.id AND q.revision = coalesce(s.revision, 0)
         WHERE n.name = ANY (%(namespaces)s)) AS scopes
 FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = e.revision
 WHERE e.name = %(env)s

@@ -1,0 +1,104 @@
+"""The door: what comes in with a request, as clean data or as a clear error."""
+
+import re
+from collections.abc import Collection
+from typing import TypeVar
+
+from flask import Request
+from pydantic import BaseModel, ValidationError
+
+from configsvc.domain import strict_json
+from configsvc.errors import Malformed, ValidationFailed
+from configsvc.service.releases import ERRORS_MAX, Condition
+
+#: One request body: four times the largest value, and small enough to hold many at once.
+BODY_BYTES_MAX = 1024 * 1024
+#: One page of a list.
+LIMIT_MAX, LIMIT_DEFAULT = 500, 100
+#: Longer than any UUID or ULID; it becomes part of a primary key.
+IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
+
+_ETAG = re.compile(r'(?:W/)?"(?:r(?P<cursor>[0-9]+\.[0-9a-f]{16})|v(?P<version>[0-9]{1,9}))(?:\.m)?"')
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def body(request: Request, model: type[Model], *, optional: bool = False) -> Model:
+    """Return the request's body as ``model``.
+
+    Raises:
+        Malformed: it is not strict JSON.
+        ValidationFailed: it is, but breaks the contract; every field is named.
+    """
+    data = request.get_data(cache=True)
+    if not data and optional:
+        return model()
+    try:
+        return model.model_validate(strict_json.loads(data))
+    except ValidationError as error:
+        # pydantic would quote the input, which may hold a secret.
+        errors = error.errors(include_input=False, include_url=False, include_context=False)
+        raise ValidationFailed([(_path(part["loc"]), _sentence(part["msg"])) for part in errors[:ERRORS_MAX]]) from None
+
+
+def parameters(request: Request, known: Collection[str] = ()) -> dict[str, str]:
+    """Return the query parameters; an unknown or repeated one is refused, so that a slip is no silent no.
+
+    Raises:
+        Malformed: with the name.
+    """
+    for name in request.args:
+        if name not in known:
+            takes = f"takes {', '.join(sorted(known))}" if known else "takes none"
+            raise Malformed(f"the query parameter {name[:50]!r} is unknown: this call {takes}")
+        if len(request.args.getlist(name)) > 1:
+            raise Malformed(f"the query parameter {name} stands twice")
+    return request.args.to_dict()
+
+
+def number(given: dict[str, str], name: str, default: int, low: int, high: int) -> int:
+    """Return a whole number from the query parameters, within its bounds."""
+    text = given.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+        raise Malformed(f"{name} must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def page(request: Request) -> tuple[int, int]:
+    """Return where a list's page begins (ids below it) and how many items it holds."""
+    given = parameters(request, ("limit", "cursor"))
+    top = 2**31 - 1
+    return number(given, "cursor", top, 0, top), number(given, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
+
+
+def condition(request: Request) -> Condition | None:
+    """Return the If-Match of a write: a scope's ETag or one key's; a mask suffix and ``W/`` say nothing about it."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    match = _ETAG.fullmatch(header.strip())
+    if match is None:
+        raise Malformed('If-Match takes one ETag as this service gives it, such as "r46.9f3a5c0d1e2b4f60" or "v8"')
+    return Condition(match["cursor"], int(match["version"]) if match["version"] else None)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the Idempotency-Key of a write."""
+    header = request.headers.get("Idempotency-Key")
+    if header is not None and not IDEMPOTENCY_KEY.fullmatch(header):
+        raise Malformed("Idempotency-Key takes 1 to 200 visible ASCII characters, such as a UUID")
+    return header
+
+
+def _path(location: tuple[str | int, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,78 @@
+"""Errors as RFC 9457 problem documents: the one place where an exception becomes an answer."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.domain import strict_json
+from configsvc.errors import PayloadTooLarge, RequestError
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    "malformed": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "revision_mismatch": 412,
+    "payload_too_large": 413,
+    "validation_failed": 422,
+    "rate_limited": 429,
+    "internal": 500,
+    "unavailable": 503,
+}
+_CODE = {status: code for code, status in STATUS.items()}
+#: When to try again after 503, in seconds.
+RETRY_AFTER_S = 1
+
+
+def register(app: Flask) -> None:
+    """Answer every error of ``app`` with a problem document."""
+    app.register_error_handler(RequestError, _request_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+
+
+def _request_error(error: RequestError) -> Response:
+    response = _problem(error.code, error.detail, **error.extra)
+    if error.code == "unauthenticated":
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if error.code == "unavailable":
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status == 413:
+        return _request_error(PayloadTooLarge(f"the body is larger than {BODY_BYTES_MAX} bytes"))
+    if status == 404:
+        return _problem("not_found", "there is nothing at this address: the README says where the API is described")
+    response = _problem(_CODE.get(status, "malformed"), error.description or HTTPStatus(status).phrase)
+    if allow := dict(error.get_headers()).get("Allow"):
+        response.headers["Allow"] = allow
+    return response
+
+
+def _bug(error: Exception) -> Response:
+    log.error("request %s failed", g.request_id, exc_info=error)
+    return _problem("internal", "something is wrong in the service; its log has more under this request id")
+
+
+def _problem(code: str, detail: str, **extra: object) -> Response:
+    status = STATUS[code]
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": g.request_id,
+        **extra,
+    }
+    return Response(strict_json.dumps(document), status, mimetype="application/problem+json")

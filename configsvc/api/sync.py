@@ -1,0 +1,77 @@
+"""Sync for clients of the SDK, watch for everything else that speaks HTTP."""
+
+import re
+
+from flask import Blueprint, Response, request
+
+from configsvc.api import door, render
+from configsvc.api.models import SyncRequest
+from configsvc.api.requests import authenticate
+from configsvc.domain import cursors, strict_json
+from configsvc.errors import Malformed
+from configsvc.service.access import Authenticator
+from configsvc.service.sync import Answer, Asked, Sync
+
+#: How long a watch may be held; most proxies cut at 60 s.
+WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
+#: A client reports within this time after it applied a release, so that an operator sees who has it.
+REPORT_WITHIN_S = 2
+
+
+def blueprint(authenticator: Authenticator, sync: Sync, push: object, next_sync_s: int) -> Blueprint:
+    """Make the blueprint.
+
+    ``push``: what clients need to subscribe (URL and public keys), None without an account for them.
+    """
+    routes = Blueprint("sync", __name__)
+    tail = strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push})[1:]
+
+    @routes.post("/v1/sync")
+    def synchronize() -> Response:
+        door.parameters(request)
+        body = door.body(request, SyncRequest)
+        asked = Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
+        answer = sync.sync(lambda: authenticate(authenticator), asked, body.wait_s)
+        return render.ready(_sync_text(answer, tail))
+
+    @routes.get("/v1/namespaces/<namespace>/envs/<env>/watch")
+    def watch(namespace: str, env: str) -> Response:
+        given = door.parameters(request, ("since", "timeout"))
+        timeout_s = door.number(given, "timeout", WATCH_S_DEFAULT, 0, WATCH_S_MAX)
+        answer = sync.watch(
+            lambda: authenticate(authenticator), namespace, env, _since(given.get("since", "0")), timeout_s
+        )
+        return render.ready(_watch_text(answer, namespace))
+
+    return routes
+
+
+def _since(text: str) -> int | str:
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    if cursors.revision_of(text) is None:
+        raise Malformed("since must be a revision, or the cursor of the last answer")
+    return text
+
+
+def _sync_text(answer: Answer, tail: str) -> str:
+    head = {
+        "kind": answer.kind,
+        "reset": answer.reset,
+        "revision": answer.state.revision,
+        "cursor": answer.state.cursor,
+        "view": answer.view,
+    }
+    bodies = ",".join(f"{strict_json.dumps(name)}:{text}" for name, text in answer.bodies.items())
+    member = {"full": f'"values":{{{bodies}}},', "changes": f'"changes":{{{bodies}}},', "none": ""}[answer.kind]
+    return f"{strict_json.dumps(head)[:-1]},{member}{tail}"
+
+
+def _watch_text(answer: Answer, namespace: str) -> str:
+    head = {
+        "has_changes": answer.kind != "none",
+        "reset": answer.reset,
+        "latest_revision": answer.state.revision,
+        "cursor": answer.state.cursor,
+    }
+    return f'{strict_json.dumps(head)[:-1]},"changes":{answer.bodies.get(namespace, "[]")}}}'

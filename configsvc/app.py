@@ -1,0 +1,51 @@
+"""The composition root: the only place where the service's objects are made and wired."""
+
+import logging
+
+from flask import Flask
+
+from configsvc.api import catalog as catalog_api
+from configsvc.api import health, problems, requests
+from configsvc.api import settings as settings_api
+from configsvc.api import sync as sync_api
+from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.crypto.signing import Signer
+from configsvc.delivery.hub import Hub
+from configsvc.service.access import Authenticator
+from configsvc.service.bodies import Bodies
+from configsvc.service.catalog import Catalog
+from configsvc.service.reading import Reading
+from configsvc.service.releases import Releases
+from configsvc.service.sync import Sync
+from configsvc.settings import Settings
+from configsvc.store.database import Database
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the WSGI application.
+
+    Nothing connects before the first request, so an application made before a fork serves after it.
+
+    ``settings``: None reads the ``CONFIGSVC_*`` variables.
+    """
+    settings = settings or Settings.from_environ()
+    logging.getLogger("configsvc").setLevel(settings.log_level.upper())
+    database = Database(settings.database_url)
+    signer = Signer.load(settings.signing_key_file)
+    authenticator = Authenticator(database)
+    bodies = Bodies(database)
+    sync = Sync(database, bodies, Hub(settings.database_url, database))
+    push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
+
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
+    problems.register(app)
+    requests.register(app, authenticator)
+    app.register_blueprint(health.blueprint(database))
+    app.register_blueprint(catalog_api.blueprint(Catalog(database)))
+    app.register_blueprint(
+        settings_api.blueprint(Reading(database, bodies), Releases(database, signer.derive("idempotency")))
+    )
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
+    return app

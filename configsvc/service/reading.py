@@ -1,0 +1,56 @@
+"""Reads of settings: one scope, one key."""
+
+from dataclasses import dataclass
+
+from configsvc.domain import cursors
+from configsvc.domain.policy import Action
+from configsvc.errors import NotFound
+from configsvc.service.access import Caller, not_found
+from configsvc.service.bodies import Bodies, Label
+from configsvc.store import config as store
+from configsvc.store.database import Database, Row
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A scope at its last release, and whether the caller sees secrets only masked."""
+
+    label: Label
+    masked: bool
+
+
+class Reading:
+    """Answers what settings are now."""
+
+    def __init__(self, database: Database, bodies: Bodies) -> None:
+        self._database = database
+        self._bodies = bodies
+
+    def scope(self, caller: Caller, namespace: str, env: str) -> Scope:
+        """Find a scope; one look-up, enough to answer 304."""
+        caller.require(Action.READ, namespace, env)
+        row = store.scope_label(self._database, namespace, env)
+        if row is None:
+            raise not_found(namespace, env)
+        cursor = cursors.render(row["revision"], row["hash"])
+        label = Label(row["env_id"], row["namespace_id"], row["revision"], cursor)
+        masked = not caller.may(Action.READ_SECRETS, namespace, env)
+        return Scope(label, masked)
+
+    def values(self, scope: Scope) -> str:
+        """Return the JSON object of the scope's values."""
+        return self._bodies.values(scope.label)
+
+    def key(self, caller: Caller, namespace: str, env: str, key: str) -> Row:
+        """Return one key's active version.
+
+        Raises:
+            NotFound: the key is not declared, or has no value here; the message says which.
+        """
+        caller.require(Action.READ, namespace, env)
+        row = store.active(self._database, namespace, env, key)
+        if row is None:
+            raise NotFound(f"there is no key {key} in {namespace}, no environment {env}, or you have no grant there")
+        if row["value"] is None:
+            raise NotFound(f"{namespace}/{key} has no value in {env}")
+        return row

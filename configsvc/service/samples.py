@@ -1,0 +1,51 @@
+"""What `configsvc dev` has ready for a newcomer: three namespaces, and one token for each role."""
+
+from collections.abc import Mapping
+
+from configsvc.service.access import new_token, parts_of
+from configsvc.store import access as store
+from configsvc.store import catalog
+from configsvc.store.access import NewToken, Origin
+from configsvc.store.database import Database
+
+_ACTOR = "configsvc dev"
+NAMESPACES = {
+    "global": "Settings that every application reads",
+    "payments": "A sample: what the payments team owns",
+    "search": "A sample: what the search team owns",
+}
+ROLES = ("admin", "ops", "developer", "viewer", "service")
+
+
+def ensure(database_url: str, tokens: Mapping[str, str] | None) -> dict[str, str]:
+    """Make the samples that are not there yet and return the tokens by role.
+
+    ``tokens``: those of the last start; they are made valid again if the database does not know them (it may be new).
+    """
+    database = Database(database_url)
+    try:
+        for name, description in NAMESPACES.items():
+            if not catalog.namespace_exists(database, name):
+                with database.transaction() as connection:
+                    catalog.insert_namespace(connection, name=name, description=description, actor=_ACTOR)
+        kept = dict(tokens or {})
+        return {role: _ensure_token(database, role, kept.get(role)) for role in ROLES}
+    finally:
+        database.close()
+
+
+def _ensure_token(database: Database, role: str, kept: str | None) -> str:
+    if kept is None:
+        token, token_id, secret_hash = new_token()
+    else:
+        token = kept
+        token_id, secret_hash = parts_of(kept)
+        if store.token_by_id(database, token_id) is not None:
+            return token
+    with database.transaction() as connection:
+        # A token of this name whose secret was lost with its file is of no use to anybody.
+        store.revoke_token_named(connection, role)
+        store.insert_token(connection, NewToken(token_id, role, secret_hash, role, "*", None, created_by=_ACTOR))
+        details = {"token": token_id, "name": role, "role": role}
+        store.record_audit_event(connection, Origin(_ACTOR, "", "local"), "token.create", details)
+    return token

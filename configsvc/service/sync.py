@@ -1,0 +1,151 @@
+"""Sync and watch: what changed since a state that the client names, now or the moment it happens (DESIGN.md §6).
+
+One statement reads the environment's revision, the scopes' and whether the client's state is in this history, so an
+answer is of one moment. Everything else in it is history, which never changes.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from configsvc.domain import cursors
+from configsvc.domain.policy import Action
+from configsvc.errors import NotFound
+from configsvc.service.access import Caller, not_found
+from configsvc.service.bodies import Bodies, Label
+from configsvc.store import config as store
+from configsvc.store.database import Database
+
+#: A client further behind gets the whole scope: reading its keys then costs less than reading the releases between.
+CHANGES_REVISIONS_MAX = 1_000
+
+
+class Waker(Protocol):
+    """Holds a request until its environment moves (the hub)."""
+
+    def wait(self, env: str, after_revision: int, timeout_s: float) -> bool:
+        """Return True as soon as the environment is at another revision, False after the timeout."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a client has and wants. ``have`` and ``view`` are None together, when it has nothing whole."""
+
+    env: str
+    namespaces: Sequence[str]
+    have: str | None
+    view: str | None
+
+
+@dataclass(frozen=True)
+class State:
+    """An environment, and some of its scopes, at one moment."""
+
+    revision: int
+    cursor: str
+    scopes: Mapping[str, Label]
+    #: Whether the cursor asked about is in this history.
+    known: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to tell the client. ``bodies``: ready JSON by namespace, as ``kind`` says; those that changed, or all."""
+
+    kind: Literal["full", "changes", "none"]
+    reset: bool
+    state: State
+    view: str
+    bodies: Mapping[str, str]
+
+
+class Sync:
+    """Answers sync and watch."""
+
+    def __init__(self, database: Database, bodies: Bodies, waker: Waker) -> None:
+        self._database = database
+        self._bodies = bodies
+        self._waker = waker
+
+    def sync(self, authenticate: Callable[[], Caller], asked: Asked, wait_s: float) -> Answer:
+        """Answer at once if there is news, else as soon as there is, at the latest after ``wait_s`` seconds.
+
+        ``authenticate`` is asked again after a hold: a token may have been revoked meanwhile.
+        """
+        caller = authenticate()
+        deadline = time.monotonic() + wait_s
+        while True:
+            view = self._view(caller, asked)
+            state = self._state(asked)
+            left_s = deadline - time.monotonic()
+            if state.cursor != asked.have or view != asked.view or left_s <= 0:
+                return self._answer(asked, state, view)
+            self._waker.wait(asked.env, state.revision, left_s)
+            caller = authenticate()
+
+    def watch(
+        self, authenticate: Callable[[], Caller], namespace: str, env: str, since: int | str, timeout_s: float
+    ) -> Answer:
+        """Answer as soon as the scope has changed since a revision or a cursor, at the latest after ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        asked = Asked(env, [namespace], None, None)
+        while True:
+            view = self._view(authenticate(), asked)
+            state = self._state(asked, since)
+            after = since if isinstance(since, int) else cursors.revision_of(since) or 0
+            label = state.scopes[namespace]
+            if not state.known:
+                return Answer("full", True, state, view, {namespace: self._bodies.changes(label, 0)})
+            left_s = deadline - time.monotonic()
+            if label.revision > after:
+                return Answer("changes", False, state, view, {namespace: self._bodies.changes(label, after)})
+            if left_s <= 0:
+                return Answer("none", False, state, view, {})
+            self._waker.wait(env, state.revision, left_s)
+
+    def _view(self, caller: Caller, asked: Asked) -> str:
+        """Check the rights and put them into one opaque word: it changes when what the caller sees would."""
+        missing = [name for name in asked.namespaces if not caller.may(Action.READ, name, asked.env)]
+        if missing:
+            raise _missing(missing, asked.env)
+        rights = [(name, caller.may(Action.READ_SECRETS, name, asked.env)) for name in sorted(asked.namespaces)]
+        return hashlib.sha256(repr(rights).encode()).hexdigest()[:16]
+
+    def _state(self, asked: Asked, since: int | str | None = None) -> State:
+        have = asked.have if since is None else since
+        have_revision = cursors.revision_of(have) if isinstance(have, str) else have
+        row = store.labels(self._database, asked.env, asked.namespaces, have_revision)
+        if row is None:
+            raise not_found(None, asked.env)
+        scopes = row["scopes"] or {}
+        if missing := [name for name in asked.namespaces if name not in scopes]:
+            raise _missing(missing, asked.env)
+        known = row["have_hash"] is not None and (
+            isinstance(have, int) or cursors.render(have_revision or 0, row["have_hash"]) == have
+        )
+        labels = {
+            name: Label(row["env_id"], namespace_id, revision, cursors.render(revision, bytes.fromhex(chain_hash)))
+            for name, (namespace_id, revision, chain_hash) in scopes.items()
+        }
+        return State(row["revision"], cursors.render(row["revision"], row["hash"]), labels, known)
+
+    def _answer(self, asked: Asked, state: State, view: str) -> Answer:
+        after = cursors.revision_of(asked.have) if asked.have is not None else None
+        reset = asked.have is not None and not state.known
+        behind = state.revision - (after or 0)
+        if after is None or reset or view != asked.view or behind > CHANGES_REVISIONS_MAX:
+            values = {name: self._bodies.values(label) for name, label in state.scopes.items()}
+            return Answer("full", reset, state, view, values)
+        changed = {name: label for name, label in state.scopes.items() if label.revision > after}
+        bodies = {name: self._bodies.changes(label, after) for name, label in changed.items()}
+        return Answer("changes" if bodies else "none", False, state, view, bodies)
+
+
+def _missing(namespaces: Sequence[str], env: str) -> NotFound:
+    if len(namespaces) == 1:
+        return not_found(namespaces[0], env)
+    listed = ", ".join(namespaces)
+    return NotFound(f"there are no namespaces {listed} in an environment {env}, or you have no grant there")
