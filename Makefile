@@ -53,7 +53,7 @@ bench: $(INSTALLED) ## measure reads, commits and propagation against their floo
 up: .env ## run the images of compose.yaml (Postgres, Redis, configsvc) on loopback
 	@$(COMPOSE) up --build --detach --wait
 	@echo 'http://127.0.0.1:8400 is up. A first token:'
-	@echo '  $(COMPOSE) exec configsvc configsvc token create --help'
+	@echo '  $(COMPOSE) exec configsvc configsvc token create --name root --role admin'
 
 down: ## stop the images; their data stay (docker compose down --volumes removes them)
 	@$(COMPOSE) down

@@ -75,3 +75,15 @@ def test_an_old_python_is_named_in_one_line(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.splitlines()[0].startswith("configsvc needs Python 3.11 or newer")
     assert not (tmp_path / ".venv").exists()
+
+
+def test_every_link_of_the_pages_leads_somewhere() -> None:
+    """A relative link in a tracked page names a file that is there."""
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in tracked_files()
+        if page.suffix == ".md" and page.is_file()
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert dead == []

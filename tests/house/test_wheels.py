@@ -117,7 +117,8 @@ def test_the_service_migrates_from_its_wheel(service: Path, tmp_path: Path, empt
     for _ in range(2):
         run(service / "configsvc", "migrate", cwd=tmp_path, CONFIGSVC_MIGRATE_DATABASE_URL=empty_database.superuser_url)
     with psycopg.connect(empty_database.superuser_url) as connection:
-        assert connection.execute("SELECT count(*) FROM release").fetchone() == (0,)
+        environments = connection.execute("SELECT name FROM environment ORDER BY name").fetchall()
+    assert environments == [("development",), ("production",), ("staging",)]
 
 
 def test_the_service_makes_a_signing_key(service: Path, tmp_path: Path) -> None:
