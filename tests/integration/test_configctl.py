@@ -180,7 +180,7 @@ def test_watch_prints_changes_until_ctrl_c(configctl: Configctl, running: Callab
 
 
 def test_watch_of_one_key_prints_json_for_programs(configctl: Configctl, running: Callable[..., Running]) -> None:
-    """Only that key, one JSON object per line; an unset value is left out."""
+    """Only that key, one JSON object per line."""
     configctl("set", "payments", "one.limit", "1", "--type", "int")
     watch = running(*COMMAND, "watch", "payments", "one.limit", "-o", "json")
     watch.line()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import click
 
-from configclient import AccessDenied, Change, ConfigClient, ConfigError
+from configclient import AccessDenied, Change, ConfigClient, ConfigError, InvalidSettings
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._options import Target
@@ -29,6 +29,8 @@ def watch(target: Target, namespace: str, key: str | None, *, as_json: bool) -> 
 def _client(target: Target, namespace: str) -> ConfigClient:
     try:
         return ConfigClient("configctl", target.env, [namespace], url=target.url, token=target.token)
+    except InvalidSettings as error:
+        raise CliError(str(error), Exit.USAGE) from None
     except AccessDenied as error:
         raise CliError(str(error), Exit.FORBIDDEN) from None
     except ConfigError as error:
@@ -49,5 +51,10 @@ def _line(change: Change, env: str, *, as_json: bool) -> str:
         )
     now = datetime.now().astimezone()
     place = f"{env} revision {change.revision}"
-    line = render.change_line(change.namespace, change.key, render.short(change.old), render.short(change.new), place)
+    line = render.change_line(change.namespace, change.key, _shown(change.old), _shown(change.new), place)
     return f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {line}"
+
+
+def _shown(value: object) -> str:
+    # The SDK says None for a key without a value.
+    return render.UNSET if value is None else render.short(value)
