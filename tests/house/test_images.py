@@ -1,7 +1,8 @@
-"""compose.yaml: its shape, its secrets, and Redis' two accounts on a real server."""
+"""Dockerfile and compose.yaml, as far as they go without Docker: files, shape, secrets, Redis' accounts."""
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +26,21 @@ PASSWORDS = {"PUBLISHER_PASSWORD": "p" * 48, "CLIENT_PASSWORD": "c" * 48}
 def services() -> dict[str, Any]:
     """The services as written, merges resolved."""
     return dict(YAML(typ="safe").load(ROOT / "compose.yaml")["services"])
+
+
+def test_the_image_is_built_from_what_it_copies(tmp_path: Path) -> None:
+    """The files that the Dockerfile copies, and .dockerignore lets through, are enough to build the wheel."""
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    copied = {name for names in copies for name in names.split()}
+    assert copied == let_through
+    for name in copied:
+        source = ROOT / name
+        shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy(source, tmp_path)
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "dist").glob("configsvc-*.whl"))) == 1
 
 
 def test_it_follows_the_compose_specification() -> None:
