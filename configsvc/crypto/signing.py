@@ -1,0 +1,117 @@
+"""The key file: signs push messages, and gives other secrets of the service by derivation (docs/protocol.md).
+
+The file holds one Ed25519 private key or several, as PEM. The first one signs and all are published, so that a key can
+be replaced without a client noticing: add the new one at the end, restart; move it to the front, restart; remove the
+old one.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from configsvc.errors import SetupError
+
+#: What is signed begins so: a signature made for anything else never fits a push message.
+_DOMAIN = b"configsvc/push/v1\n"
+_DERIVED_BYTES = 32
+_PEM = re.compile(rb"-----BEGIN [^-]+-----.+?-----END [^-]+-----", re.DOTALL)
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def generate(path: Path) -> None:
+    """Write a new private key to ``path``, readable by its owner alone.
+
+    Raises:
+        SetupError: the file is there already, or can't be written.
+    """
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+    except FileExistsError:
+        raise SetupError(f"{path} is there already, and a key is never overwritten: choose another file") from None
+    except OSError as error:
+        raise SetupError(f"{path} can't be written: {error.strerror}") from error
+
+
+class Signer:
+    """Signs push messages. Neither ``repr`` nor an error shows anything of a private key."""
+
+    def __init__(self, keys: Mapping[str, Ed25519PrivateKey]) -> None:
+        """``keys`` by key id; the first one signs."""
+        self._keys = dict(keys)
+        self._kid, self._key = next(iter(self._keys.items()))
+        self._prefix = f"v1.{self._kid}.".encode()
+
+    @classmethod
+    def load(cls, path: Path) -> "Signer":
+        """Read the key file.
+
+        Raises:
+            SetupError: it is missing, others may read it, or it holds something else than Ed25519 private keys.
+        """
+        keys = [_private_key(pem, path) for pem in _PEM.findall(_read(path))]
+        if not keys:
+            raise SetupError(f"{path} holds no private key: `configsvc keys new-signing-key FILE` makes one")
+        return cls({_kid(key): key for key in keys})
+
+    @property
+    def public_keys(self) -> dict[str, str]:
+        """Every key's id, and its 32 public bytes in base64url without padding."""
+        return {kid: _base64url(key.public_key().public_bytes_raw()) for kid, key in self._keys.items()}
+
+    def sign_frame(self, json_bytes: bytes) -> bytes:
+        """Return the frame ``v1.<kid>.<signature>.<json>`` around one message's JSON."""
+        signature = _base64url(self._key.sign(_DOMAIN + json_bytes))
+        return b"%b%b.%b" % (self._prefix, signature.encode(), json_bytes)
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for another use, the same in every process with this file; another use, other bytes.
+
+        They come from the key that signs. So they change once when the key is replaced, for all instances with the
+        restart that moves the new key to the front.
+        """
+        info = b"configsvc/derive/v1\n" + purpose.encode()
+        return HKDF(SHA256(), _DERIVED_BYTES, salt=None, info=info).derive(self._key.private_bytes_raw())
+
+    def __repr__(self) -> str:
+        return f"Signer(kids={list(self._keys)})"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & _OPEN_TO_OTHERS:
+                raise SetupError(f"{path} can be used by others than its owner (mode {mode:04o}): chmod 600 {path}")
+            return file.read()
+    except OSError as error:
+        raise SetupError(f"the signing key {path} can't be read: {error.strerror}") from error
+
+
+def _private_key(pem: bytes, path: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        # What the library says of broken or encrypted keys is no help to the operator.
+        raise SetupError(f"{path} holds a key that can't be read: it must be unencrypted PEM") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SetupError(f"{path} holds a key that is not Ed25519: `configsvc keys new-signing-key FILE` makes one")
+    return key
+
+
+def _kid(key: Ed25519PrivateKey) -> str:
+    return hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()[:16]
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
