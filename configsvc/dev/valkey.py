@@ -2,7 +2,7 @@
 
 import hashlib
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from configsvc.dev import binaries, ports, unprivileged
@@ -18,8 +18,8 @@ class ValkeyServer:
     """A Valkey on a port of the loopback address, with the passwords of its two accounts."""
 
     port: int
-    password: str
-    push_password: str
+    password: str = field(repr=False)
+    push_password: str = field(repr=False)
 
     @property
     def url(self) -> str:
