@@ -1,0 +1,239 @@
+"""What the application sees: the shown table, live handles, and listeners. And the gate before it, `accept`.
+
+The state (`_state`) is what is true; the board is what is shown. They differ only while `accept` refuses: then the
+cursor moves on, deltas keep landing on the true state, and the board keeps its last good table.
+
+Three kinds of moments, and what is locked in each:
+
+| moment | thread | lock |
+| --- | --- | --- |
+| `offer`: a new table is true; without `accept` it is shown at once | whoever applied it | `changed` is held |
+| `judge`: `accept` runs | whoever applied it | none; one at a time, the newest candidate waits and replaces older |
+| `deliver`: a listener runs | the refresher | none |
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakSet
+
+from ._getters import Rules, Snapshot
+from ._table import EMPTY, MISSING, Entry, Name, Table
+
+log = logging.getLogger("configclient")
+
+QUEUE_MAX: Final = 10_000  # changes that listeners have not seen yet; beyond it, changes of one key become one
+REASON_CHARS_MAX: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A release that the client now shows gave this key a new version.
+
+    `old` and `new` are values, None where the key is missing. They stay out of `repr`, since they may be secret.
+    """
+
+    namespace: str
+    key: str
+    old: Any = field(repr=False)
+    new: Any = field(repr=False)
+    revision: int
+
+
+class Live:
+    """A handle on one key. `value` is a plain attribute: always the newest shown, pinned or not. Only read it."""
+
+    __slots__ = ("__weakref__", "default", "key", "namespace", "value")
+
+    def __init__(self, namespace: str, key: str, default: Any) -> None:
+        self.namespace = namespace
+        self.key = key
+        self.default = default
+        self.value: Any = default
+
+    def __repr__(self) -> str:
+        return f"<Live {self.namespace}/{self.key}>"
+
+
+class Listener:
+    """What `on_change` gives. `cancel` ends the calls."""
+
+    __slots__ = ("_board", "fn", "key", "namespace")
+
+    def __init__(self, board: "Board", fn: Callable[[Change], object], namespace: str | None, key: str | None) -> None:
+        self._board = board
+        self.fn = fn
+        self.namespace = namespace
+        self.key = key
+
+    def cancel(self) -> None:
+        """No call begins after this returns; one that is running runs to its end. Cancelling twice is fine."""
+        self._board.remove(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The application refused the table at this cursor."""
+
+    cursor: str | None
+    reason: str
+
+
+class Board:
+    """See the module. Methods that say so are called with `changed` held."""
+
+    def __init__(
+        self, rules: Rules, accept: Callable[[Snapshot], object] | None, publish: Callable[[Table], None]
+    ) -> None:
+        self.table: Table = EMPTY
+        self.loaded = False
+        self.rejection: Rejection | None = None
+        self._rules = rules
+        self._accept = accept
+        self._publish = publish
+        self._touched: set[Name] = set()
+        self._live: dict[Name, WeakSet[Live]] = {}
+        self._listeners: tuple[Listener, ...] = ()
+        self._queue: deque[tuple[tuple[Listener, ...], Change]] = deque()
+        self._candidate: Table | None = None
+        self.renew_locks()
+
+    def renew_locks(self) -> None:
+        """Also in the child of a fork, where another thread may hold the old ones for ever."""
+        self.changed = threading.Condition(threading.RLock())
+        self._judging = False
+
+    # What is shown.
+
+    def offer(self, table: Table, names: frozenset[Name]) -> None:
+        """A new true table; `names` may differ from the one offered before. With `changed` held."""
+        self._touched |= names
+        # Without a difference there is nothing to accept, only a revision to move.
+        if self._accept is None or (self.loaded and not self._touched):
+            self._show(table)
+        else:
+            self._candidate = table
+
+    def judge(self) -> None:
+        """Let `accept` look at what waits for it, if anything does. With nothing held."""
+        while (candidate := self._take_candidate()) is not None:
+            rejection = self._ask(candidate)
+            with self.changed:
+                self._judging = False
+                self.rejection = rejection
+                if rejection is None:
+                    self._show(candidate)
+                self.changed.notify_all()
+
+    def _take_candidate(self) -> Table | None:
+        with self.changed:
+            if self._judging or self._candidate is None:
+                return None
+            candidate, self._candidate = self._candidate, None
+            self._judging = True
+            return candidate
+
+    def _ask(self, candidate: Table) -> Rejection | None:
+        assert self._accept is not None
+        try:
+            self._accept(Snapshot(candidate, self._rules))
+        except Exception as error:  # noqa: BLE001 - the application's code; whatever it raises means no
+            reason = f"{type(error).__name__}: {error}"[:REASON_CHARS_MAX]
+            log.warning("revision %d was rejected: %s", candidate.revision, reason)
+            return Rejection(candidate.cursor, reason)
+        return None
+
+    def _show(self, table: Table) -> None:
+        before, self.table, self.loaded = self.table, table, True
+        self._publish(table)
+        touched = sorted(self._touched)
+        self._touched.clear()
+        for name in touched:
+            for handle in self._live.get(name, ()):
+                _refresh(handle, table)
+            if self._listeners:
+                self._enqueue(name, before.entries.get(name), table.entries.get(name), table.revision)
+        self.changed.notify_all()
+
+    # Live handles.
+
+    def live(self, namespace: str, key: str, default: Any) -> Live:
+        """A handle that follows from now on, for as long as somebody keeps it."""
+        handle = Live(namespace, key, default)
+        with self.changed:
+            self._live.setdefault((namespace, key), WeakSet()).add(handle)
+            _refresh(handle, self.table)
+        return handle
+
+    # Listeners.
+
+    def add(self, fn: Callable[[Change], object], namespace: str | None, key: str | None) -> Listener:
+        """Call `fn` for every matching change that is shown from now on."""
+        listener = Listener(self, fn, namespace, key)
+        with self.changed:
+            self._listeners = (*self._listeners, listener)
+        return listener
+
+    def remove(self, listener: Listener) -> None:
+        """Not any more."""
+        with self.changed:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether `deliver` would find something."""
+        return bool(self._queue)
+
+    def deliver(self) -> None:
+        """Call the listeners of the oldest change, if there is one. With nothing held."""
+        with self.changed:
+            if not self._queue:
+                return
+            listeners, change = self._queue.popleft()
+        for listener in listeners:
+            if listener in self._listeners and _wants(listener, change):
+                _call(listener, change)
+
+    def forget_calls(self) -> None:
+        """What was queued is of no interest any more: closed, or another process."""
+        with self.changed:
+            self._queue.clear()
+
+    def _enqueue(self, name: Name, old: Entry | None, new: Entry | None, revision: int) -> None:
+        if old == new:
+            return
+        self._queue.append((self._listeners, Change(*name, _value(old), _value(new), revision)))
+        if len(self._queue) > QUEUE_MAX:
+            self._squeeze()
+
+    def _squeeze(self) -> None:
+        """Listeners are too slow: make one change of all those of a key, from the oldest old to the newest new."""
+        merged: dict[Name, tuple[tuple[Listener, ...], Change]] = {}
+        for listeners, change in self._queue:
+            name = (change.namespace, change.key)
+            first = merged.pop(name)[1] if name in merged else change
+            merged[name] = listeners, Change(*name, first.old, change.new, change.revision)
+        log.warning("listeners are %d changes behind: changes of the same key are delivered as one", len(self._queue))
+        self._queue = deque(merged.values())
+
+
+def _value(entry: Entry | None) -> Any:
+    return None if entry is None or entry.value is MISSING else entry.value
+
+
+def _refresh(handle: Live, table: Table) -> None:
+    handle.value = table.values.get((handle.namespace, handle.key), handle.default)
+
+
+def _wants(listener: Listener, change: Change) -> bool:
+    return listener.namespace in (None, change.namespace) and listener.key in (None, change.key)
+
+
+def _call(listener: Listener, change: Change) -> None:
+    try:
+        listener.fn(change)
+    except Exception:
+        log.exception("a listener failed on %s/%s", change.namespace, change.key)

@@ -1,0 +1,148 @@
+"""The getters, written once for the client and for a snapshot. This is the hot path: one dict look-up, no lock.
+
+`_table` is the one reference that a writer swaps. `_pins` is zero unless somebody somewhere is inside `pinned()`; only
+then a call looks into its context.
+"""
+
+import logging
+from typing import Any, Final, TypeVar
+
+from ._table import MISSING, Table
+from .errors import MissingKey, WrongType
+
+log = logging.getLogger("configclient")
+
+T = TypeVar("T")
+
+WARNINGS_MAX: Final = 1000  # distinct (namespace, key, type) that are warned about: a bound for code that makes up keys
+
+# Any object that no caller can hold would do. A secret that may not be read is not in `values`, so the two never meet.
+_NO_DEFAULT: Final = MISSING
+
+
+class Rules:
+    """What one client and all its snapshots share: whether it is strict, and what it has warned about already."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self._warned: dict[tuple[str, str, str], object] = {}
+
+    def warn_once(self, namespace: str, key: str, wanted: str, declared: str) -> None:
+        mark = object()
+        # One step for all threads: whoever's mark is stored is the one who warns.
+        if len(self._warned) < WARNINGS_MAX and self._warned.setdefault((namespace, key, wanted), mark) is mark:
+            log.warning("%s/%s is declared %s, not %s: the default is used", namespace, key, declared, wanted)
+
+
+class Getters:
+    """Reading by (namespace, key). A key without a value here, deleted or never set, is *missing*.
+
+    The typed getters go by the type the key was declared with, strictly: a bool is no int, an int is no float, and
+    nothing inside a `json` key is either. Read as another type, a key gives the default, and one warning in the log.
+
+    On a strict client, a typed getter raises MissingKey for a missing key and WrongType for another type, whatever the
+    default. `get` without a default raises MissingKey too; `get` with one is the way to ask for an optional key.
+
+    JSON objects and arrays are read-only: equal to plain dicts and lists, but changing one raises TypeError.
+    """
+
+    __slots__ = ("_pins", "_rules", "_table")
+
+    _table: Table
+    _pins: int
+    _rules: Rules
+
+    def get(self, namespace: str, key: str, default: Any = _NO_DEFAULT) -> Any:
+        """The value of any type, or `default` (None) when the key is missing. Raises MissingKey: strict, no default."""
+        if self._pins:
+            return self._pinned().get(namespace, key, default)
+        value = self._table.values.get((namespace, key), default)
+        if value is not _NO_DEFAULT:
+            return value
+        return self._nothing(namespace, key)
+
+    def get_str(self, namespace: str, key: str, default: str = "") -> str:
+        """The value of a key declared `string`, or `default`. Raises MissingKey and WrongType: strict only."""
+        if self._pins:
+            return self._pinned().get_str(namespace, key, default)
+        value = self._table.strings.get((namespace, key), MISSING)
+        if value is not MISSING:
+            return value
+        return self._fallback(namespace, key, "string", default)
+
+    def get_int(self, namespace: str, key: str, default: int = 0) -> int:
+        """The value of a key declared `int`, or `default`. Raises MissingKey and WrongType: strict only."""
+        if self._pins:
+            return self._pinned().get_int(namespace, key, default)
+        value = self._table.ints.get((namespace, key), MISSING)
+        if value is not MISSING:
+            return value
+        return self._fallback(namespace, key, "int", default)
+
+    def get_float(self, namespace: str, key: str, default: float = 0.0) -> float:
+        """The value of a key declared `float`, or `default`. Raises MissingKey and WrongType: strict only."""
+        if self._pins:
+            return self._pinned().get_float(namespace, key, default)
+        value = self._table.floats.get((namespace, key), MISSING)
+        if value is not MISSING:
+            return value
+        return self._fallback(namespace, key, "float", default)
+
+    def get_bool(self, namespace: str, key: str, default: bool = False) -> bool:
+        """The value of a key declared `bool`, or `default`. Raises MissingKey and WrongType: strict only."""
+        if self._pins:
+            return self._pinned().get_bool(namespace, key, default)
+        value = self._table.bools.get((namespace, key), MISSING)
+        if value is not MISSING:
+            return value
+        return self._fallback(namespace, key, "bool", default)
+
+    def get_json(self, namespace: str, key: str, default: Any = None) -> Any:
+        """The value of a key declared `json`, read-only, or `default`. Raises MissingKey and WrongType: strict only."""
+        if self._pins:
+            return self._pinned().get_json(namespace, key, default)
+        value = self._table.jsons.get((namespace, key), MISSING)
+        if value is not MISSING:
+            return value
+        return self._fallback(namespace, key, "json", default)
+
+    def _pinned(self) -> "Snapshot":
+        """Where this thread or task reads while there are pins."""
+        return Snapshot(self._table, self._rules)
+
+    def _nothing(self, namespace: str, key: str) -> None:
+        if self._rules.strict:
+            raise MissingKey(f"{namespace}/{key} has no value at revision {self._table.revision}")
+
+    def _fallback(self, namespace: str, key: str, wanted: str, default: T) -> T:
+        """Off the hot path: a typed getter found nothing. Missing is silent, another type is said once."""
+        entry = self._table.entries.get((namespace, key))
+        if entry is None or entry.value is MISSING:
+            self._nothing(namespace, key)
+            return default
+        if entry.type == wanted:
+            value: T = entry.value  # it arrived between the getter's look and this one
+            return value
+        if self._rules.strict:
+            raise WrongType(f"{namespace}/{key} is declared {entry.type}, not {wanted}")
+        self._rules.warn_once(namespace, key, wanted, entry.type)
+        return default
+
+
+class Snapshot(Getters):
+    """All values at one revision; never changes."""
+
+    __slots__ = ()
+
+    def __init__(self, table: Table, rules: Rules) -> None:
+        self._table = table
+        self._rules = rules
+        self._pins = 0
+
+    @property
+    def revision(self) -> int:
+        """The environment's revision that this snapshot shows."""
+        return self._table.revision
+
+    def __repr__(self) -> str:
+        return f"<Snapshot revision={self.revision} keys={len(self._table.values)}>"

@@ -1,0 +1,358 @@
+"""Keeps the state true: applies what push brings, decides when to sync, and does it. One thread of its own.
+
+| thread | waits for | does |
+| --- | --- | --- |
+| push listener (`_push`) | Redis | verifies each message and applies it: values are visible before the next is read |
+| refresher (this) | dirty, a timer, stop, a listener to call | syncs, one at a time; calls the listeners |
+
+All state below is changed under `board.changed`. The lock is never held during I/O, nor while code of the application
+runs. The rules are in `_state`, the times in `_schedule`; this module only carries messages between them and the world.
+
+| failure | what happens |
+| --- | --- |
+| push silent or broken | polling begins within 0.5 s, and goes on until a heartbeat is heard |
+| service down | push goes on; syncs are tried with backoff; the last values stay |
+| a listener blocks | pushed values are shown all the same; syncs wait until it returns |
+"""
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ._board import Board
+from ._messages import (
+    Answer,
+    Asked,
+    BadFrame,
+    Keys,
+    Malformed,
+    PushOffer,
+    UnknownSigner,
+    changes_channel,
+    read_answer,
+    read_frame,
+    releases_channel,
+)
+from ._push import PushListener, connect
+from ._schedule import Schedule
+from ._settings import Settings
+from ._state import Alive, Doubt, Event, Incoming, State, Swapped, apply
+from ._status import ClientState, Faults, Status, Transport, state_of, transport_of
+from ._sync import SyncApi, SyncFailed
+
+log = logging.getLogger("configclient")
+
+SDK: Final = "configclient/0.1"
+UNKNOWN_SIGNER_PAUSE_S: Final = 10.0  # whoever can write to Redis must not make all clients sync all the time
+
+WAIT_S_MAX: Final = 3600.0  # a timed wait has a largest value; waking up once an hour for nothing is fine
+
+
+class Refresher:
+    """See the module. `start`, then `stop` once; the listener's `Sink` methods are called from its thread."""
+
+    def __init__(
+        self, settings: Settings, board: Board, *, clock: Callable[[], float], random: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._board = board
+        self._clock = clock
+        self._random = random
+        self._api = SyncApi(settings, clock)
+        self._state = State(frozenset(settings.namespaces))
+        self._closed = False
+        self._last_sync_at: datetime | None = None
+        self._current_at: float | None = None
+        self._keys: Keys = {}
+        self._unknown_at = -UNKNOWN_SIGNER_PAUSE_S
+        self.denied: str | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """What every process has for itself."""
+        self._client_id = str(uuid.uuid4())
+        self._schedule = Schedule(self._settings.poll_interval_s, self._random)
+        self._sync_fault: str | None = None
+        self._push_fault: str | None = None
+        self._heard = False
+        self._told: ClientState = "starting"
+        self._since = datetime.now(UTC)
+        env = self._settings.env
+        channels = (releases_channel(env), *(changes_channel(name, env) for name in self._settings.namespaces))
+        self._listener = PushListener(
+            channels,
+            self,
+            connect=lambda url: connect(url, self._settings.ca_file),
+            clock=self._clock,
+            random=self._random,
+        )
+        self._thread = threading.Thread(target=self._run, name="configclient-refresher", daemon=True)
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin with a sync at once."""
+        self._schedule.hurry(self._clock())
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End both threads and the request in flight. May be called twice, and by a listener."""
+        with self._board.changed:
+            self._closed = True
+            self._tell()
+        self._listener.stop()
+        self._api.abort()
+        deadline = self._clock() + timeout_s
+        for thread in (self._thread, self._listener.thread):
+            if thread is None or thread is threading.current_thread() or not thread.is_alive():
+                continue
+            thread.join(max(0.0, deadline - self._clock()))
+            if thread.is_alive():
+                log.warning("%s did not end within %g s; as a daemon it ends with the process", thread.name, timeout_s)
+
+    def hold_still(self) -> None:
+        """See `_fork.Forkable`."""
+        self._board.changed.acquire()
+
+    def go_on(self) -> None:
+        """See `_fork.Forkable`."""
+        self._board.changed.release()
+
+    def restart_in_child(self) -> None:
+        """See `_fork.Forkable`. Same values, nothing else of the parent's."""
+        self._board.renew_locks()
+        self._board.forget_calls()
+        self._api.abandon()
+        self._listener.abandon()
+        if self._closed:
+            return
+        self._begin()
+        self._take(Doubt())
+        self._thread.start()
+
+    @property
+    def following(self) -> str:
+        """What this follows, for people."""
+        return f"{self._settings.env} {','.join(self._settings.namespaces)}"
+
+    @property
+    def closed(self) -> bool:
+        """Whether `stop` was called."""
+        return self._closed
+
+    # What push brings. Called on the listener's thread.
+
+    def on_subscribed(self) -> None:
+        """See `_push.Sink`."""
+        self._apply(Doubt())
+
+    def on_lost(self, reason: str) -> None:
+        """See `_push.Sink`."""
+        with self._board.changed:
+            self._push_fault = f"push: {reason}"
+            self._heard = False
+            if self._schedule.lost(self._clock()):
+                self._take(Doubt())
+            self._tell()
+
+    def on_frame(self, channel: str, frame: bytes) -> bool:
+        """See `_push.Sink`."""
+        try:
+            message = read_frame(frame, channel, self._settings.env, self._keys)
+        except BadFrame as error:
+            log.debug("dropped a message on %s: %s", channel, error)
+            if isinstance(error, UnknownSigner):
+                self._doubt_signer()
+            return False
+        return any(isinstance(event, Alive) for event in self._apply(message))
+
+    def _doubt_signer(self) -> None:
+        with self._board.changed:
+            now = self._clock()
+            if now - self._unknown_at >= UNKNOWN_SIGNER_PAUSE_S:
+                self._unknown_at = now
+                self._take(Doubt())
+
+    # The state, whoever changes it.
+
+    def _apply(self, incoming: Incoming) -> list[Event]:
+        """Take it, and let the application judge what came of it."""
+        with self._board.changed:
+            events = self._take(incoming)
+        self._board.judge()
+        return events
+
+    def _take(self, incoming: Incoming) -> list[Event]:
+        """With `changed` held."""
+        self._state, events = apply(self._state, incoming)
+        for event in events:
+            if isinstance(event, Swapped):
+                self._on_swapped(event)
+            else:
+                self._on_alive(event)
+        self._schedule.doubted(self._state.dirty, self._clock())
+        self._tell()
+        return events
+
+    def _on_swapped(self, swapped: Swapped) -> None:
+        table, previous = swapped.table, swapped.previous
+        if swapped.reset or table.revision < previous.revision:
+            log.warning(
+                "the history of %s was replaced: revision %d (%s) follows revision %d (%s)",
+                *(self._settings.env, table.revision, table.cursor, previous.revision, previous.cursor),
+            )
+        if table.cursor != previous.cursor:
+            self._schedule.moved(self._clock())
+        self._current_at = self._clock()
+        self._board.offer(table, swapped.names)
+
+    def _on_alive(self, alive: Alive) -> None:
+        now = self._clock()
+        self._heard = True
+        self._push_fault = None
+        self._schedule.heard(now)
+        if alive.current:
+            self._current_at = now
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+        finally:
+            self._api.close()
+
+    def _step(self) -> bool:
+        """One round: call a listener, then wait or sync. False when closed."""
+        self._board.deliver()
+        with self._board.changed:
+            if self._closed:
+                return False
+            now = self._clock()
+            if self._schedule.fell_silent(now):
+                self._heard = False
+                self._push_fault = "push: no heartbeat"
+                self._take(Doubt())
+            if self._board.has_calls:
+                return True
+            if self._schedule.sync_at() > now:
+                self._board.changed.wait(min(self._schedule.wake_at() - now, WAIT_S_MAX))
+                return True
+            asked = self._state.asks()
+            hold_s = self._schedule.hold_s(self._state.dirty)
+            request = self._request(asked, hold_s)
+            self._schedule.started(now)
+        self._sync(request, asked, hold_s)
+        return True
+
+    def _sync(self, request: dict[str, Any], asked: Asked, hold_s: int) -> None:
+        try:
+            answer = read_answer(self._api.post(request, hold_s), asked, self._settings.namespaces)
+        except SyncFailed as error:
+            self._on_failed(error)
+        except Malformed as error:
+            self._on_failed(SyncFailed(f"{self._settings.url}: {error}", status=200))
+        else:
+            self._on_answer(answer)
+
+    def _on_answer(self, answer: Answer) -> None:
+        self._follow(answer.push)
+        with self._board.changed:
+            self._sync_fault = None
+            self._last_sync_at = datetime.now(UTC)
+            self._schedule.answered(
+                self._clock(),
+                news=answer.cursor != answer.asked.have,
+                next_sync_s=answer.next_sync_s,
+                report_within_s=answer.report_within_s,
+            )
+        self._apply(answer)
+
+    def _on_failed(self, error: SyncFailed) -> None:
+        with self._board.changed:
+            if self._closed:
+                return
+            self._sync_fault = str(error)
+            # Any answer that is neither a state nor a server's own trouble: asking again soon is no use.
+            refused = error.status is not None and error.status < 500
+            self._schedule.failed(self._clock(), refused=refused, retry_after_s=error.retry_after_s)
+            if error.denied and not self._board.loaded:
+                self.denied = str(error)
+            self._tell()
+            self._board.changed.notify_all()
+
+    def _follow(self, offer: PushOffer | None) -> None:
+        if not self._settings.push:
+            return
+        with self._board.changed:
+            self._keys = offer.keys if offer else {}
+            url = offer.url if offer else None
+            if url != self._listener.url:
+                self._heard, self._push_fault = False, None
+                if url is None:
+                    self._schedule.lost(self._clock())
+                else:
+                    self._schedule.expect_push(self._clock())
+                self._listener.follow(url)
+
+    # What others are told.
+
+    def status(self) -> Status:
+        """How things stand now."""
+        with self._board.changed:
+            staleness_s = None if self._current_at is None else max(0.0, self._clock() - self._current_at)
+            return Status(
+                transport=self._transport(),
+                state=self._tell(),
+                revision=self._board.table.revision,
+                since=self._since,
+                last_sync_at=self._last_sync_at,
+                staleness_s=staleness_s,
+                last_error=self._faults().first,
+            )
+
+    def _tell(self) -> ClientState:
+        """Note since when the state is what it is, say so in the log, and wake whoever waits. With `changed` held."""
+        faults = self._faults()
+        state = state_of(loaded=self._board.loaded, closed=self._closed, transport=self._transport(), faults=faults)
+        if state != self._told:
+            level = logging.INFO if state in ("live", "closed") else logging.WARNING
+            log.log(level, "%s: %s%s", self._settings.env, state, f": {faults.first}" if faults.first else "")
+            self._told, self._since = state, datetime.now(UTC)
+        self._board.changed.notify_all()
+        return state
+
+    def _faults(self) -> Faults:
+        rejection = self._board.rejection
+        return Faults(self._sync_fault, self._push_fault, rejection.reason if rejection else None)
+
+    def _transport(self) -> Transport:
+        if self._closed:
+            return "none"
+        return transport_of(loaded=self._board.loaded, push_heard=self._heard, faults=self._faults())
+
+    def _request(self, asked: Asked, hold_s: int) -> dict[str, Any]:
+        client: dict[str, Any] = {
+            "id": self._client_id,
+            "service": self._settings.service,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "sdk": SDK,
+            "transport": self._transport(),
+        }
+        if self._board.rejection is not None:
+            client["rejected"] = {"cursor": self._board.rejection.cursor, "reason": self._board.rejection.reason}
+        return {
+            "client": client,
+            "env": self._settings.env,
+            "namespaces": self._settings.namespaces,
+            "have": asked.have,
+            "view": asked.view,
+            "wait_s": hold_s,
+        }

@@ -1,0 +1,197 @@
+"""The HTTP side: one POST /v1/sync at a time over one connection, bounded in time and size, and every failure one kind.
+
+The connection is held here directly, not in a pool, for two things a pool hides: closing the client shuts a held
+request's socket at once, and after a fork the child lets go of the inherited descriptor without a word to the server.
+"""
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from urllib3 import Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.response import HTTPResponse
+
+from ._settings import Settings
+from .errors import ConfigError, InvalidSettings
+
+CONNECT_TIMEOUT_S: Final = 1.0
+READ_TIMEOUT_S: Final = 2.0  # beyond the hold; also the longest pause within a body
+BODY_TIMEOUT_S: Final = 30.0  # the whole body: a server that drips a byte a second must not hold us for ever
+BYTES_PER_NAMESPACE_MAX: Final = 20 * 1024 * 1024  # a scope is at most 16 MiB of values and 10,000 keys
+ERROR_BYTES_MAX: Final = 64 * 1024
+CHUNK_BYTES: Final = 64 * 1024
+REASON_CHARS_MAX: Final = 300
+DENIED: Final = frozenset({401, 403, 404})
+
+
+class SyncFailed(ConfigError):
+    """One sync did not bring a state. `status` is None when there was no HTTP answer at all."""
+
+    def __init__(self, message: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+    @property
+    def denied(self) -> bool:
+        """A wrong token, no grant, or no such name: trying again soon is of no use."""
+        return self.status in DENIED
+
+
+class SyncApi:
+    """The service's one call, as the refresher sees it. `post` is called by one thread; `abort` by any."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = settings.url
+        self._path = (settings.url.path or "").rstrip("/") + "/v1/sync"
+        self._headers = {
+            "Authorization": f"Bearer {settings.token}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": "configclient",
+        }
+        self._body_bytes_max = BYTES_PER_NAMESPACE_MAX * len(settings.namespaces)
+        self._tls = _tls_context(settings.ca_file) if settings.url.scheme == "https" else None
+        self._clock = clock
+        self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
+        self._aborted = False
+
+    def post(self, request: dict[str, Any], hold_s: float) -> bytes:
+        """Send one request, wait at most `hold_s` beyond the timeouts, return a 200's body. Raises SyncFailed."""
+        body = json.dumps(request).encode()
+        try:
+            status, retry_after, answer = self._exchange(body, hold_s)
+        except (HTTPError, http.client.HTTPException, OSError) as error:
+            self._drop()
+            raise SyncFailed(f"{self._url}: {_reason(error)}") from None
+        except BaseException:
+            self._drop()
+            raise
+        if status != 200:
+            raise SyncFailed(f"{self._url}: {_problem(status, answer)}", status, _retry_after_s(retry_after))
+        return answer
+
+    def abort(self) -> None:
+        """End the request in flight, and every later one, at once. Called by whoever closes the client."""
+        self._aborted = True
+        if self._socket is not None:
+            with suppress(OSError):  # it was closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the idle connection. Called when no request is in flight any more."""
+        self._drop()
+
+    def abandon(self) -> None:
+        """In the child of a fork: close our copy of the descriptor. No shutdown: the connection is the parent's."""
+        inherited, self._socket, self._connection = self._socket, None, None
+        if inherited is not None:
+            descriptor = inherited.detach()
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _exchange(self, body: bytes, hold_s: float) -> tuple[int, str | None, bytes]:
+        response = self._send(body, hold_s)
+        try:
+            length_max = self._body_bytes_max if response.status == 200 else ERROR_BYTES_MAX
+            answer = self._read(response, length_max)
+        finally:
+            response.close()
+        if response.headers.get("Connection", "").lower() == "close":
+            self._drop()
+        return response.status, response.headers.get("Retry-After"), answer
+
+    def _send(self, body: bytes, hold_s: float) -> HTTPResponse:
+        reused = self._connection is not None and self._connection.is_connected
+        try:
+            return self._send_once(body, hold_s)
+        except (http.client.HTTPException, ConnectionError):
+            # Servers close idle connections whenever they like; a sync may be sent twice without harm.
+            if not reused or self._aborted:
+                raise
+            self._drop()
+            return self._send_once(body, hold_s)
+
+    def _send_once(self, body: bytes, hold_s: float) -> HTTPResponse:
+        connection = self._connect()
+        connection.timeout = hold_s + READ_TIMEOUT_S
+        connection.request("POST", self._path, body=body, headers=self._headers, preload_content=False)
+        return connection.getresponse()
+
+    def _connect(self) -> HTTPConnection:
+        if self._connection is not None and self._connection.is_connected:
+            return self._connection
+        self._drop()
+        connection = self._connection = self._new_connection()
+        connection.connect()
+        self._socket = connection.sock
+        if self._aborted:
+            raise ConnectionAbortedError("the client was closed")
+        return connection
+
+    def _new_connection(self) -> HTTPConnection:
+        host = self._url.hostname or ""
+        if self._tls is None:
+            return HTTPConnection(host, self._url.port, timeout=CONNECT_TIMEOUT_S)
+        return HTTPSConnection(host, self._url.port, timeout=CONNECT_TIMEOUT_S, ssl_context=self._tls)
+
+    def _read(self, response: HTTPResponse, length_max: int) -> bytes:
+        deadline = self._clock() + BODY_TIMEOUT_S
+        chunks: list[bytes] = []
+        length = 0
+        while chunk := response.read1(CHUNK_BYTES):
+            chunks.append(chunk)
+            length += len(chunk)
+            if length > length_max:
+                raise ConnectionAbortedError(f"an answer over {length_max} bytes")
+            if self._clock() > deadline:
+                raise TimeoutError(f"an answer that takes over {BODY_TIMEOUT_S:.0f} s")
+        return b"".join(chunks)
+
+    def _drop(self) -> None:
+        connection, self._connection, self._socket = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError):
+        raise InvalidSettings(f"ca_file {ca_file!r} is not a readable file of PEM certificates") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Why there was no answer, in one line."""
+    if isinstance(error, TimeoutError):
+        return str(error) if str(error).startswith("an answer") else "no answer in time"
+    text = str(error) or type(error).__name__
+    return " ".join(text.split())[:REASON_CHARS_MAX]
+
+
+def _problem(status: int, body: bytes) -> str:
+    """What the service said: its problem document's code and detail, or the bare status for anything else."""
+    try:
+        problem = json.loads(body)
+        text = f"{status} {problem['code']}: {problem.get('detail') or problem.get('title') or ''}"
+    except (ValueError, TypeError, KeyError, RecursionError):
+        text = f"answered {status}, and it is no problem document"
+    return "".join(char for char in text if char.isprintable())[:REASON_CHARS_MAX]
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    if header is None:
+        return None
+    try:
+        return Retry(0).parse_retry_after(header)
+    except InvalidHeader:
+        return None
