@@ -5,7 +5,8 @@ import logging
 from flask import Flask
 
 from configsvc.api import catalog as catalog_api
-from configsvc.api import health, problems, requests
+from configsvc.api import health, problems, requests, writes
+from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
@@ -14,6 +15,8 @@ from configsvc.delivery.hub import Hub
 from configsvc.service.access import Authenticator
 from configsvc.service.bodies import Bodies
 from configsvc.service.catalog import Catalog
+from configsvc.service.history import History
+from configsvc.service.plans import Plans
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.sync import Sync
@@ -34,18 +37,30 @@ def create_app(settings: Settings | None = None) -> Flask:
     signer = Signer.load(settings.signing_key_file)
     authenticator = Authenticator(database)
     bodies = Bodies(database)
-    sync = Sync(database, bodies, Hub(settings.database_url, database))
+    history = History(database, bodies)
+    gate = Releases(database, signer.derive("idempotency"))
+    hub = Hub(settings.database_url, database)
+    sync = Sync(database, bodies, hub)
     push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
     problems.register(app)
+    app.before_request(hub.start)  # at the first request, in the process that serves it
     requests.register(app, authenticator)
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
-    app.register_blueprint(
-        settings_api.blueprint(Reading(database, bodies), Releases(database, signer.derive("idempotency")))
-    )
+    app.register_blueprint(settings_api.blueprint(Reading(database, bodies), history))
+    app.register_blueprint(history_api.blueprint(history))
+    app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
+    app.extensions["configsvc"] = (hub, database)
     return app
+
+
+def close(app: Flask) -> None:
+    """Stop what the requests have started: the hub's thread and the connections. For whoever outlives the app."""
+    hub, database = app.extensions["configsvc"]
+    hub.stop()
+    database.close()

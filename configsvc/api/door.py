@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 from typing import TypeVar
 
 from flask import Request
@@ -66,18 +67,46 @@ def number(given: dict[str, str], name: str, default: int, low: int, high: int) 
     return int(text)
 
 
-def page(request: Request) -> tuple[int, int]:
-    """Return where a list's page begins (ids below it) and how many items it holds."""
-    given = parameters(request, ("limit", "cursor"))
-    top = 2**31 - 1
+def revision(text: str, name: str = "revision") -> int:
+    """Return a revision from the path or the query."""
+    return number({name: text}, name, 0, 0, 10**18 - 1)
+
+
+def page(request: Request, more: Collection[str] = ()) -> tuple[int, int]:
+    """Return where a list's page begins (ids below it) and how many items it holds; ``more``: further parameters."""
+    given = parameters(request, ("limit", "cursor", *more))
+    top = 10**18 - 1
     return number(given, "cursor", top, 0, top), number(given, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
 
 
-def condition(request: Request) -> Condition | None:
+def flag(given: dict[str, str], name: str) -> bool:
+    """Return a switch from the query parameters: true or false, off without it."""
+    text = given.get(name, "false")
+    if text not in ("true", "false"):
+        raise Malformed(f"{name} must be true or false")
+    return text == "true"
+
+
+def moment(given: dict[str, str]) -> int | datetime | None:
+    """Return which state is asked for with ``revision`` or ``at``, None for the present one."""
+    if "revision" in given and "at" in given:
+        raise Malformed("give revision or at, not both")
+    if "at" in given:
+        try:
+            at = datetime.fromisoformat(given["at"])
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None:
+            raise Malformed("at must be a time with its zone, such as 2026-11-21T10:00:00Z (write + as %2B)")
+        return at
+    return revision(given["revision"]) if "revision" in given else None
+
+
+def condition(request: Request) -> Condition:
     """Return the If-Match of a write: a scope's ETag or one key's; a mask suffix and ``W/`` say nothing about it."""
     header = request.headers.get("If-Match")
     if header is None:
-        return None
+        return Condition()
     match = _ETAG.fullmatch(header.strip())
     if match is None:
         raise Malformed('If-Match takes one ETag as this service gives it, such as "r46.9f3a5c0d1e2b4f60" or "v8"')

@@ -38,6 +38,20 @@ class Note(Body):
     note: Text = ""
 
 
+class Rollback(Body):
+    """Which version of a key to go back to."""
+
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    note: Text = ""
+
+
+class Restore(Body):
+    """Which revision of the environment a scope shall be like."""
+
+    revision: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    note: Text = ""
+
+
 class Change(Body):
     """One change of a batch: a value, or ``"delete": true``."""
 

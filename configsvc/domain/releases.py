@@ -1,10 +1,16 @@
-"""The changes that make a release, before anything is known about what is there."""
+"""Releases before they are made: the changes asked for, and the plans that put an earlier state back.
 
-from collections.abc import Sequence
+Plans are pure: rows of history in, edits out. Whether what they were made from still holds is decided by the commit.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from configsvc.domain import names
-from configsvc.errors import ValidationFailed
+from configsvc.errors import Conflict, ValidationFailed
+
+Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,7 @@ class Edit:
 
 
 def check(edits: Sequence[Edit]) -> None:
-    """Raise ValidationFailed unless there are edits, each of a possible key, and no key twice."""
-    if not edits:
-        raise ValidationFailed([("changes", "must hold at least one change")])
+    """Raise ValidationFailed unless each edit is of a possible key, and no key stands twice."""
     seen: set[tuple[str, str]] = set()
     for edit in edits:
         names.check_namespace(edit.namespace, edit.at("namespace"))
@@ -33,3 +37,35 @@ def check(edits: Sequence[Edit]) -> None:
         if (edit.namespace, edit.key) in seen:
             raise ValidationFailed([(edit.at("key"), f"{edit.namespace}/{edit.key} stands twice in one release")])
         seen.add((edit.namespace, edit.key))
+
+
+def to_value(namespace: str, key: str, text: str | None) -> Edit:
+    """Return the edit that gives a key a stored value again; None unsets it."""
+    if text is None:
+        return Edit(namespace, key, delete=True, field=f"{namespace}/{key}")
+    return Edit(namespace, key, json.loads(text), field=f"{namespace}/{key}")
+
+
+def undo(revision: int, rows: Iterable[Row]) -> list[Edit]:
+    """Plan the undoing of one release and of nothing else.
+
+    ``rows``: each of its changes, with what was before it and the last release that touched the key.
+
+    Raises:
+        Conflict: later releases touched the same keys, or a key is declared no more; ``conflicts`` names them.
+    """
+    edits, conflicts = [], []
+    for row in rows:
+        namespace, key = str(row["namespace"]), str(row["name"])
+        if row["key_deleted"] or row["last_revision"] != revision:
+            conflicts.append({"namespace": namespace, "key": key, "revision": row["last_revision"]})
+        else:
+            before = row["before_value"]
+            edits.append(to_value(namespace, key, None if before is None else str(before)))
+    if conflicts:
+        raise Conflict(
+            f"release {revision} can't be undone alone: later changes touch the same keys; undo those first, "
+            "or set the keys as you want them",
+            conflicts=conflicts,
+        )
+    return edits

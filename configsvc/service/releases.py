@@ -1,28 +1,30 @@
-"""The gate: every write of settings goes through ``Releases.commit`` (DESIGN.md §3, guarantee 7).
+"""The gate: every write of settings goes through ``Releases`` (DESIGN.md §3, guarantee 7).
 
 Validate, authorise, one transaction, audit; in this order, for every kind of write. What depends on the present is
-decided once more by
-``commit_release`` under the environment's lock.
+decided once more by ``commit_release`` under the environment's lock.
 """
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from configsvc.domain import cursors, releases, values
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit
-from configsvc.errors import Conflict, NotFound, ValidationFailed
+from configsvc.errors import Conflict, Malformed, NotFound, StalePlan, ValidationFailed
 from configsvc.service.access import Caller, not_found
 from configsvc.service.catalog import declare
 from configsvc.store import catalog as catalog_store
+from configsvc.store import history as history_store
 from configsvc.store import releases as store
 from configsvc.store.database import Connection, Database, Row
-from configsvc.store.releases import Commit, Committed, Idempotency
+from configsvc.store.releases import Commit, Idempotency
 
 #: Problems named in one answer; more would not help anybody.
 ERRORS_MAX = 20
+#: How often a plan is made anew because its base moved, before the caller is told.
+PLANS_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,29 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Write:
-    """One write as it was asked for.
+class Terms:
+    """How a write is wanted: with which note, under which condition, recognisable by what, for real or to see only."""
 
-    ``declare_type``: declare the (single) key with this type if it is not there yet.
+    note: str = ""
+    condition: Condition = Condition()
+    idempotency: Idempotency | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Write:
+    """What is to be written. ``declare_type``: declare the (single) key with this type if it is not there yet.
+
+    ``base``: the edits are a plan that was made at this revision, and hold only while no later release has touched
+    their namespaces. ``namespace``: what a plan is about, because one that finds nothing to do has no edits.
     """
 
     env: str
     edits: Sequence[Edit]
-    note: str
-    condition: Condition | None = None
-    idempotency: Idempotency | None = None
+    kind: str = "edit"
     declare_type: str | None = None
+    base: int | None = None
+    namespace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +73,7 @@ class Releases:
     """Commits releases."""
 
     def __init__(self, database: Database, idempotency_key: bytes) -> None:
-        """``idempotency_key``.
-
-        32 bytes; bodies are compared by a keyed hash, so that the table tells nothing about them.
-        """
+        """``idempotency_key``: 32 bytes; bodies are compared by a keyed hash, so the table tells nothing about them."""
         self._database = database
         self._idempotency_key = idempotency_key
 
@@ -73,42 +83,105 @@ class Releases:
             return None
         return Idempotency(key, request, hmac.digest(self._idempotency_key, body, "sha256"))
 
-    def commit(self, caller: Caller, write: Write) -> Outcome:
-        """Commit a write as one release.
+    def commit(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
+        """Commit a write as one release; a dry run does all of it and takes it back.
 
         Raises:
             ValidationFailed, NotFound, Forbidden: before anything is written.
             RevisionMismatch, Conflict, PayloadTooLarge: decided under the lock; nothing is written either.
         """
-        releases.check(write.edits)
-        with self._database.connection() as connection:
-            if write.declare_type is None:
-                return self._commit(connection, caller, write)
-            # Declaring and setting are one transaction: a refused value leaves no key behind.
-            with connection.transaction():
-                self._declare(connection, caller, write)
-                return self._commit(connection, caller, write)
+        return self._replayed(caller, write.env, terms) or self._commit(caller, write, terms)
 
-    def _commit(self, connection: Connection, caller: Caller, write: Write) -> Outcome:
+    def commit_plan(self, caller: Caller, env: str, plan: Callable[[], Write], terms: Terms) -> Outcome:
+        """Commit what ``plan`` says, planned again where its base moved meanwhile.
+
+        Raises:
+            Conflict: others were faster three times; and all that ``commit`` raises.
+        """
+        # A repeated request is answered before it is planned: the plan of the first one may make no sense any more.
+        if replayed := self._replayed(caller, env, terms):
+            return replayed
+        for _ in range(PLANS_MAX):
+            try:
+                return self._commit(caller, plan(), terms)
+            except StalePlan:
+                continue
+        raise Conflict("others keep changing the same settings: try again in a moment")
+
+    def _replayed(self, caller: Caller, env: str, terms: Terms) -> Outcome | None:
+        if terms.idempotency is None:
+            return None
+        with self._database.connection() as connection:
+            seen = store.seen(connection, caller.name, terms.idempotency)
+            if seen is None:
+                return None
+            changes = _changes_of(connection, seen.env_id, seen.revision) if seen.changed else []
+            return Outcome(_answer(env, seen.revision, seen.hash, changes), replayed=True)
+
+    def _commit(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
+        releases.check(write.edits)
+        _check_condition(terms.condition, write.edits)
+        if not write.edits:
+            return self._nothing_to_do(caller, write, terms)
+        with self._database.connection() as connection:
+            if write.declare_type is None and not terms.dry_run:
+                return self._written(connection, caller, write, terms)
+            # Declaring and setting are one transaction: a refused value leaves no key behind.
+            with connection.transaction(force_rollback=terms.dry_run):
+                if write.declare_type is not None:
+                    self._declare(connection, caller, write)
+                return self._written(connection, caller, write, terms)
+
+    def _written(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
         resolved = self._resolve(connection, caller, write)
         texts = _texts(write.edits, resolved)
-        condition = write.condition or Condition()
         release = Commit(
             env_id=resolved[0]["env_id"],
-            kind="edit",
-            note=write.note,
+            kind=write.kind,
+            note=terms.note,
             key_ids=[row["key_id"] for row in resolved],
             values=texts,
-            if_key_version=condition.version,
-            if_scope=resolved[0]["namespace_id"] if condition.cursor else None,
-            if_cursor=condition.cursor,
+            if_key_version=terms.condition.version,
+            if_scope=resolved[0]["namespace_id"] if terms.condition.cursor else None,
+            if_cursor=terms.condition.cursor,
+            base=write.base,
+            base_namespaces=sorted({row["namespace_id"] for row in resolved}),
         )
-        committed = store.commit(connection, release, caller.origin, write.idempotency)
+        committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         if committed.replayed:
-            changes = _replayed_changes(connection, release.env_id, committed)
-        else:
-            changes = _changes(write.edits, resolved, texts, committed)
-        return Outcome(_answer(write.env, committed, changes), committed.replayed)
+            changes = _changes_of(connection, release.env_id, committed.revision) if committed.versions else []
+            return Outcome(_answer(write.env, committed.revision, committed.hash, changes), replayed=True)
+        changed = [
+            (edit, row, text)
+            for edit, row, text in zip(write.edits, resolved, texts, strict=True)
+            if row["key_id"] in committed.versions
+        ]
+        answer = _answer(
+            write.env,
+            committed.revision,
+            committed.hash,
+            [
+                _change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text)
+                for edit, row, text in changed
+            ],
+        )
+        if terms.dry_run:
+            before = history_store.previous_values(connection, release.env_id, committed.revision)
+            answer["diff"] = [
+                _difference(edit, row, before.get(row["key_id"], (None, None)), text) for edit, row, text in changed
+            ]
+            answer["review_required"] = bool(resolved[0]["review_required"])
+        return Outcome(answer, replayed=False)
+
+    def _nothing_to_do(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
+        environment = catalog_store.environment(self._database, write.env)
+        if environment is None:
+            raise not_found(None, write.env)
+        caller.require(Action.WRITE, write.namespace, write.env, environment["review_required"])
+        answer = _answer(write.env, environment["revision"], environment["hash"], [])
+        if terms.dry_run:
+            answer |= {"diff": [], "review_required": environment["review_required"]}
+        return Outcome(answer, replayed=False)
 
     def _resolve(self, connection: Connection, caller: Caller, write: Write) -> Sequence[Row]:
         """Find what the edits name, and authorise the caller for all of it."""
@@ -142,6 +215,13 @@ class Releases:
             raise Conflict(f"{edit.namespace}/{edit.key} is declared as {row['type']}, and a key's type never changes")
 
 
+def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:
+    if condition.version is not None and len(edits) != 1:
+        raise Malformed("If-Match with one key's ETag goes with a write of that one key")
+    if condition.cursor is not None and len({edit.namespace for edit in edits}) > 1:
+        raise Malformed("If-Match with a scope's ETag goes with a write in one namespace")
+
+
 def _texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
     texts: list[str | None] = []
     errors = []
@@ -161,40 +241,40 @@ def _undeclared(edits: Sequence[Edit]) -> Exception:
             f"there is no key {edits[0].key} declared in {edits[0].namespace}: declare it, "
             'or send its "type" along with a PUT'
         )
-    message = "is not declared: POST it to /v1/namespaces/{}/keys first"
     return ValidationFailed(
-        [(edit.at("key"), f"{edit.key} " + message.format(edit.namespace)) for edit in edits[:ERRORS_MAX]]
+        [
+            (edit.at("key"), f"{edit.key} is not declared: POST it to /v1/namespaces/{edit.namespace}/keys first")
+            for edit in edits[:ERRORS_MAX]
+        ]
     )
 
 
-def _changes(
-    edits: Sequence[Edit], resolved: Sequence[Row], texts: Sequence[str | None], committed: Committed
-) -> list[dict[str, object]]:
-    return [
-        _change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text)
-        for edit, row, text in zip(edits, resolved, texts, strict=True)
-        if row["key_id"] in committed.versions
-    ]
-
-
-def _replayed_changes(connection: Connection, env_id: int, committed: Committed) -> list[dict[str, object]]:
-    if not committed.versions:
-        return []
-    rows = store.changes_of(connection, env_id, committed.revision)
+def _changes_of(connection: Connection, env_id: int, revision: int) -> list[dict[str, object]]:
+    rows = store.changes_of(connection, env_id, revision)
     return [_change(row["namespace"], row["name"], row["type"], row["version"], row["value"]) for row in rows]
 
 
 def _change(namespace: str, key: str, type_: str, version: int, text: str | None) -> dict[str, object]:
     change: dict[str, object] = {"namespace": namespace, "key": key, "version": version, "type": type_}
+    return change | _value(text)
+
+
+def _difference(edit: Edit, row: Row, before: tuple[int | None, str | None], text: str | None) -> dict[str, object]:
+    old = None if before[1] is None else {"version": before[0], **_value(before[1])}
+    new = None if text is None else _value(text)
+    return {"namespace": edit.namespace, "key": edit.key, "type": row["type"], "from": old, "to": new}
+
+
+def _value(text: str | None) -> dict[str, object]:
     # A canonical text reads and writes back as the same text, so this loses nothing.
-    return change | ({"deleted": True} if text is None else {"value": json.loads(text)})
+    return {"deleted": True} if text is None else {"value": json.loads(text)}
 
 
-def _answer(env: str, committed: Committed, changes: list[dict[str, object]]) -> dict[str, object]:
+def _answer(env: str, revision: int, chain_hash: bytes, changes: list[dict[str, object]]) -> dict[str, object]:
     return {
         "env": env,
-        "revision": committed.revision,
-        "cursor": cursors.render(committed.revision, committed.hash),
+        "revision": revision,
+        "cursor": cursors.render(revision, chain_hash),
         "changed": bool(changes),
         "changes": changes,
     }

@@ -18,7 +18,7 @@ def environments(database: Database) -> Sequence[Row]:
 
 
 def environment(database: Database, name: str) -> Row | None:
-    """One environment: id, name, review_required, revision."""
+    """One environment: id, name, review_required, and revision and hash of its newest release."""
     return database.one(_SQL["environment"], {"name": name})
 
 

@@ -39,6 +39,9 @@ DEFAULTS = {
     "options": "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s",
 }
 
+#: Said by the commit function and by the look-up before it.
+OTHER_BODY = "this Idempotency-Key was used with another body: send a new key with a new request"
+
 _UNAVAILABLE = "the database does not answer now; try again in a moment"
 
 
@@ -126,7 +129,7 @@ def _translated(error: psycopg.Error) -> Exception:
         case "CSIFM":
             return RevisionMismatch(f"{message} since you read it: read it again, and send the new ETag in If-Match")
         case "CSIDM":
-            return Conflict("this Idempotency-Key was used with another body: send a new key with a new request")
+            return Conflict(OTHER_BODY)
         case "CSLIM":
             return PayloadTooLarge(message)
         case "CSKEY" | "CSENV":

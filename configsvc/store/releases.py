@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from configsvc.errors import Conflict
 from configsvc.store.access import Origin
-from configsvc.store.database import Connection, Database, Row
+from configsvc.store.database import OTHER_BODY, Connection, Database, Row
 from configsvc.store.queries import load
 
 _SQL = load("releases")
@@ -73,6 +74,31 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
     assert row is not None
     versions = dict(zip(row["changed_key_ids"], row["changed_versions"], strict=True))
     return Committed(row["revision"], row["hash"], versions, row["replayed"])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a request was answered the first time. ``changed``: whether it made a release."""
+
+    env_id: int
+    revision: int
+    hash: bytes
+    changed: bool
+
+
+def seen(connection: Connection, caller: str, idempotency: Idempotency) -> Seen | None:
+    """Return what this request was answered before, None if it is the first.
+
+    Raises:
+        Conflict: the key was used with another body.
+    """
+    params = {"caller": caller, "key": idempotency.key, "request": idempotency.request}
+    row = connection.execute(_SQL["seen"], params).fetchone()
+    if row is None:
+        return None
+    if row["body_hash"] != idempotency.body_hash:
+        raise Conflict(OTHER_BODY)
+    return Seen(row["env_id"], row["revision"], row["hash"], row["changed"])
 
 
 def changes_of(connection: Connection, env_id: int, revision: int) -> Sequence[Row]:

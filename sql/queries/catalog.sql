@@ -1,8 +1,9 @@
 -- environments: all of them, in the order of their making
 SELECT name, description, review_required, approvals, revision FROM environment ORDER BY id
 
--- environment: one by name
-SELECT id, name, review_required, revision FROM environment WHERE name = %(name)s
+-- environment: one by name, with its newest release
+SELECT e.id, e.name, e.review_required, e.revision, r.hash
+FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = e.revision WHERE e.name = %(name)s
 
 -- create_environment: with its empty beginning; the unique name refuses a second one
 SELECT create_environment(%(name)s, %(description)s, %(review_required)s, %(approvals)s::smallint, %(actor)s)

@@ -13,3 +13,9 @@ ORDER BY n.name COLLATE "C", k.name COLLATE "C"
 
 -- revisions: the newest revision of every environment; the hub asks every second, whatever NOTIFY says
 SELECT name, revision FROM environment
+
+-- seen: what a repeated request was answered, before anything is planned for it; the commit looks again under the lock
+SELECT i.body_hash, i.env_id, i.revision, i.changed, r.hash
+FROM idempotency i JOIN release r ON r.env_id = i.env_id AND r.revision = i.revision
+WHERE i.caller = %(caller)s AND i.key = %(key)s AND i.request = %(request)s
+  AND i.created_at > clock_timestamp() - interval '24 hours'

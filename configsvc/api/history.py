@@ -1,0 +1,103 @@
+"""What was: versions of a key, releases of an environment, differences of a scope."""
+
+import json
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, request
+
+from configsvc.api import door, render
+from configsvc.api.requests import caller
+from configsvc.domain import cursors
+from configsvc.service.history import History
+
+_SCOPE = "/v1/namespaces/<namespace>/envs/<env>"
+
+
+def blueprint(history: History) -> Blueprint:
+    """Make the blueprint."""
+    routes = Blueprint("history", __name__)
+
+    @routes.get(f"{_SCOPE}/config/<key>/versions")
+    def list_versions(namespace: str, env: str, key: str) -> Response:
+        before, limit = door.page(request)
+        rows, following = history.versions(caller(), namespace, env, key, before, limit)
+        return render.page([_version(row) for row in rows], following)
+
+    @routes.get(f"{_SCOPE}/diff")
+    def diff(namespace: str, env: str) -> Response:
+        given = door.parameters(request, ("from", "to"))
+        start = door.revision(given.get("from", ""), "from")
+        end = door.revision(given["to"], "to") if "to" in given else None
+        difference = history.compare(caller(), namespace, env, start, end)
+        return render.json_response(
+            {
+                "namespace": namespace,
+                "env": env,
+                "from": difference.from_,
+                "to": difference.to,
+                "changes": [_difference(row) for row in difference.rows],
+            }
+        )
+
+    @routes.get("/v1/envs/<env>/releases")
+    def list_releases(env: str) -> Response:
+        before, limit = door.page(request, ("namespace",))
+        rows, following = history.releases(caller(), env, request.args.get("namespace"), before, limit)
+        return render.page([_release(row) for row in rows], following)
+
+    @routes.get("/v1/envs/<env>/releases/<revision>")
+    def get_release(env: str, revision: str) -> Response:
+        door.parameters(request)
+        row, changes = history.release(caller(), env, door.revision(revision))
+        return render.json_response({"env": env, **_release(row), "changes": [_change(change) for change in changes]})
+
+    return routes
+
+
+def _version(row: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "version": row["version"],
+        "revision": row["revision"],
+        "type": row["type"],
+        "value": _value(row["value"]),
+        "active": row["is_active"],
+        "deleted": row["deleted"],
+        "changed_by": row["created_by"],
+        "kind": row["kind"],
+        "note": row["note"],
+        "created_at": render.timestamp(row["created_at"]),
+    }
+
+
+def _release(row: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "revision": row["revision"],
+        "cursor": cursors.render(row["revision"], row["hash"]),
+        "kind": row["kind"],
+        "note": row["note"],
+        "namespaces": row["namespaces"],
+        "changed_by": row["created_by"],
+        "created_at": render.timestamp(row["created_at"]),
+    }
+
+
+def _change(row: Mapping[str, object]) -> dict[str, object]:
+    named = {"namespace": row["namespace"], "key": row["name"], "version": row["version"], "type": row["type"]}
+    return named | ({"deleted": True} if row["value"] is None else {"value": _value(row["value"])})
+
+
+def _difference(row: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "key": row["name"],
+        "type": row["type"],
+        "from": _state(row["from_version"], row["from_value"]),
+        "to": _state(row["to_version"], row["to_value"]),
+    }
+
+
+def _state(version: object, text: object) -> dict[str, object] | None:
+    return None if text is None else {"version": version, "value": _value(text)}
+
+
+def _value(text: object) -> object:
+    return None if text is None else json.loads(str(text))

@@ -1,0 +1,110 @@
+"""What was, who changed it, and what differs: every state can be named and compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from configsvc.domain import cursors
+from configsvc.domain.policy import Action
+from configsvc.errors import NotFound
+from configsvc.service.access import Caller, not_found
+from configsvc.service.bodies import Bodies, Label
+from configsvc.service.reading import Scope
+from configsvc.store import catalog as catalog_store
+from configsvc.store import history as store
+from configsvc.store.database import Database, Row
+from configsvc.store.releases import changes_of
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A scope at two revisions, and the keys that differ."""
+
+    from_: int
+    to: int
+    rows: Sequence[Row]
+
+
+class History:
+    """Answers what was."""
+
+    def __init__(self, database: Database, bodies: Bodies) -> None:
+        self._database = database
+        self._bodies = bodies
+
+    def scope(self, caller: Caller, namespace: str, env: str, moment: int | datetime) -> Scope:
+        """Find a scope as it was at a revision or at a time."""
+        caller.require(Action.READ, namespace, env)
+        row = self._release(env, moment)
+        namespace_id = self._namespace_id(namespace, env)
+        label = Label(row["env_id"], namespace_id, row["revision"], cursors.render(row["revision"], row["hash"]))
+        return Scope(label, masked=not caller.may(Action.READ_SECRETS, namespace, env))
+
+    def versions(
+        self, caller: Caller, namespace: str, env: str, key: str, before: int, limit: int
+    ) -> tuple[Sequence[Row], int | None]:
+        """Return a page of one key's versions, newest first, and where the next page begins."""
+        caller.require(Action.READ, namespace, env)
+        rows = store.versions(self._database, namespace, env, key, before, limit)
+        if not rows and catalog_store.key(self._database, namespace, key) is None:
+            raise NotFound(f"there is no key {key} in {namespace}, no environment {env}, or you have no grant there")
+        return rows, rows[-1]["revision"] if len(rows) == limit else None
+
+    def releases(
+        self, caller: Caller, env: str, namespace: str | None, before: int, limit: int
+    ) -> tuple[Sequence[Mapping[str, object]], int | None]:
+        """Return a page of the releases that touch what the caller may read, newest first."""
+        caller.require(Action.READ, namespace, env)
+        self._release(env, 0)
+        rows = store.releases(self._database, env, namespace, before, limit)
+        visible = [seen for row in rows if (seen := _visible(caller, env, row))]
+        return visible, rows[-1]["revision"] if len(rows) == limit else None
+
+    def release(self, caller: Caller, env: str, revision: int) -> tuple[Mapping[str, object], Sequence[Row]]:
+        """Return one release and its changes, as far as the caller may read them."""
+        caller.require(Action.READ, None, env)
+        row = store.release(self._database, env, revision)
+        visible = row and _visible(caller, env, row)
+        if row is None or not visible:
+            raise _no_release(env, revision)
+        with self._database.connection() as connection:
+            changes = changes_of(connection, row["env_id"], revision)
+        return visible, [change for change in changes if caller.may(Action.READ, change["namespace"], env)]
+
+    def compare(self, caller: Caller, namespace: str, env: str, from_: int, to: int | None) -> Difference:
+        """Return what differs in a scope between two revisions; ``to`` None is the newest."""
+        caller.require(Action.READ, namespace, env)
+        start = self._release(env, from_)
+        end = start["newest"] if to is None else self._release(env, to)["revision"]
+        namespace_id = self._namespace_id(namespace, env)
+        return Difference(from_, end, store.compare(self._database, start["env_id"], namespace_id, from_, end))
+
+    def _release(self, env: str, moment: int | datetime) -> Row:
+        if isinstance(moment, int):
+            row = store.release_by_revision(self._database, env, moment)
+        else:
+            row = store.release_at(self._database, env, moment)
+        if row is None:
+            raise not_found(None, env)
+        if row["revision"] is None:
+            if isinstance(moment, int):
+                raise _no_release(env, moment, newest=row["newest"])
+            raise NotFound(f"the environment {env} did not exist at that time")
+        return row
+
+    def _namespace_id(self, namespace: str, env: str) -> int:
+        namespace_id = store.namespace_id(self._database, namespace)
+        if namespace_id is None:
+            raise not_found(namespace, env)
+        return namespace_id
+
+
+def _visible(caller: Caller, env: str, row: Row) -> dict[str, object] | None:
+    """Return the release without the namespaces that the caller may not read; None if nothing is left."""
+    namespaces = [name for name in row["namespaces"] if caller.may(Action.READ, name, env)]
+    return {**row, "namespaces": namespaces} if namespaces else None
+
+
+def _no_release(env: str, revision: int, newest: int | None = None) -> NotFound:
+    hint = "" if newest is None else f": the newest is {newest}"
+    return NotFound(f"{env} has no revision {revision} that you may see{hint}")

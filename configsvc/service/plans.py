@@ -1,0 +1,62 @@
+"""Going back: rollback of a key, restore of a scope, undo of one release. Each makes a new release."""
+
+import json
+
+from configsvc.domain import releases
+from configsvc.domain.policy import Action
+from configsvc.domain.releases import Edit
+from configsvc.errors import NotFound
+from configsvc.service.access import Caller
+from configsvc.service.history import History
+from configsvc.service.releases import Outcome, Releases, Terms, Write
+from configsvc.store import history as store
+from configsvc.store.database import Database
+
+
+class Plans:
+    """Plans from history what the gate then commits."""
+
+    def __init__(self, database: Database, history: History, gate: Releases) -> None:
+        self._database = database
+        self._history = history
+        self._gate = gate
+
+    def rollback(self, caller: Caller, namespace: str, env: str, key: str, version: int, terms: Terms) -> Outcome:
+        """Give a key the value that it had in ``version``, as a new version; a deleted one deletes it."""
+
+        def plan() -> Write:
+            caller.require(Action.READ, namespace, env)
+            row = store.version(self._database, namespace, env, key, version)
+            if row is None:
+                raise NotFound(f"{namespace}/{key} has no version {version} in {env} that you may see")
+            value = None if row["deleted"] else json.loads(row["value"])
+            return Write(env, [Edit(namespace, key, value, row["deleted"])], "rollback")
+
+        return self._gate.commit_plan(caller, env, plan, terms)
+
+    def restore(self, caller: Caller, namespace: str, env: str, revision: int, terms: Terms) -> Outcome:
+        """Make a scope what it was at ``revision``, as one new release."""
+
+        def plan() -> Write:
+            difference = self._history.compare(caller, namespace, env, revision, None)
+            edits = [releases.to_value(namespace, row["name"], row["from_value"]) for row in difference.rows]
+            return Write(env, edits, "restore", base=difference.to, namespace=namespace)
+
+        return self._gate.commit_plan(caller, env, plan, terms)
+
+    def undo(self, caller: Caller, env: str, revision: int, terms: Terms) -> Outcome:
+        """Put back what one release changed, and nothing else, as a new release.
+
+        Raises:
+            Conflict: later releases touched the same keys; ``conflicts`` names them.
+        """
+
+        def plan() -> Write:
+            release, changes = self._history.release(caller, env, revision)
+            # What the caller can't read it can't undo either; the gate refuses what it may read but not write.
+            rows = store.undoing(self._database, int(str(release["env_id"])), revision)
+            if len(rows) != len(changes):
+                raise NotFound(f"release {revision} of {env} touches namespaces that you have no grant on")
+            return Write(env, releases.undo(revision, rows), "undo", base=rows[0]["newest"])
+
+        return self._gate.commit_plan(caller, env, plan, terms)

@@ -1,0 +1,78 @@
+-- release_by_revision: the label of one release of an environment
+SELECT e.id AS env_id, e.revision AS newest, r.revision, r.hash
+FROM environment e LEFT JOIN release r ON r.env_id = e.id AND r.revision = %(revision)s
+WHERE e.name = %(env)s
+
+-- release_at: the newest release at a moment; the commit makes times grow with revisions, so one descent finds it
+SELECT e.id AS env_id, e.revision AS newest, r.revision, r.hash
+FROM environment e LEFT JOIN LATERAL (
+    SELECT r.revision, r.hash FROM release r WHERE r.env_id = e.id AND r.created_at <= %(at)s
+    ORDER BY r.created_at DESC LIMIT 1) AS r ON true
+WHERE e.name = %(env)s
+
+-- namespace_id: of one namespace by name
+SELECT id FROM namespace WHERE name = %(namespace)s
+
+-- versions: a page of one key's versions in one environment, newest first, over all declarations of the name
+SELECT v.version, v.revision, v.value, k.type, v.is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind
+FROM environment e
+JOIN namespace n ON n.name = %(namespace)s
+JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
+JOIN config_version v ON v.env_id = e.id AND v.key_id = k.id AND v.revision < %(before)s
+JOIN release r ON r.env_id = e.id AND r.revision = v.revision
+WHERE e.name = %(env)s
+ORDER BY v.revision DESC LIMIT %(limit)s
+
+-- version: the value of one version of a declared key
+SELECT k.type, v.value, v.deleted
+FROM environment e
+JOIN namespace n ON n.name = %(namespace)s
+JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s AND k.deleted_at IS NULL
+JOIN config_version v ON v.env_id = e.id AND v.key_id = k.id AND v.version = %(version)s
+WHERE e.name = %(env)s
+
+-- releases: a page of an environment's releases, newest first; the empty beginning is none
+SELECT r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at
+FROM environment e JOIN release r ON r.env_id = e.id AND r.revision > 0 AND r.revision < %(before)s
+WHERE e.name = %(env)s AND (%(namespace)s::text IS NULL OR r.namespaces @> ARRAY[%(namespace)s::text])
+ORDER BY r.revision DESC LIMIT %(limit)s
+
+-- release: one release
+SELECT e.id AS env_id, r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at
+FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = %(revision)s AND r.revision > 0
+WHERE e.name = %(env)s
+
+-- compare: the keys of a scope that differ between two revisions, with both states; only keys that changed in between are looked at
+SELECT k.name, k.type, f.version AS from_version, f.value AS from_value, t.version AS to_version, t.value AS to_value
+FROM (
+    SELECT DISTINCT v.key_id FROM config_version v
+    WHERE v.env_id = %(env_id)s AND v.namespace_id = %(namespace_id)s
+      AND v.revision > least(%(from)s::bigint, %(to)s::bigint) AND v.revision <= greatest(%(from)s::bigint, %(to)s::bigint)) AS c
+JOIN config_key k ON k.id = c.key_id
+LEFT JOIN LATERAL (
+    SELECT v.version, v.value FROM config_version v
+    WHERE v.env_id = %(env_id)s AND v.key_id = c.key_id AND v.revision <= %(from)s::bigint
+    ORDER BY v.revision DESC LIMIT 1) AS f ON true
+LEFT JOIN LATERAL (
+    SELECT v.version, v.value FROM config_version v
+    WHERE v.env_id = %(env_id)s AND v.key_id = c.key_id AND v.revision <= %(to)s::bigint
+    ORDER BY v.revision DESC LIMIT 1) AS t ON true
+WHERE f.value IS DISTINCT FROM t.value
+ORDER BY k.name COLLATE "C"
+
+-- undoing: what each key of a release was before it, the last release that touched it, and the newest one of that moment
+SELECT e.revision AS newest, n.name AS namespace, k.name, k.type, k.deleted_at IS NOT NULL AS key_deleted, b.value AS before_value, a.revision AS last_revision
+FROM environment e
+JOIN config_version v ON v.env_id = e.id AND v.revision = %(revision)s
+JOIN config_key k ON k.id = v.key_id
+JOIN namespace n ON n.id = v.namespace_id
+LEFT JOIN config_version b ON b.env_id = v.env_id AND b.key_id = v.key_id AND b.version = v.version - 1
+JOIN config_version a ON a.env_id = v.env_id AND a.key_id = v.key_id AND a.is_active
+WHERE e.id = %(env_id)s
+ORDER BY n.name COLLATE "C", k.name COLLATE "C"
+
+-- previous_values: what some keys held before their newest versions of one release; for the diff of a dry run
+SELECT v.key_id, b.version, b.value
+FROM config_version v
+LEFT JOIN config_version b ON b.env_id = v.env_id AND b.key_id = v.key_id AND b.version = v.version - 1
+WHERE v.env_id = %(env_id)s AND v.revision = %(revision)s
