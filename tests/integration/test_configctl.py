@@ -133,9 +133,10 @@ class Running:
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        streams = (self.process.stdout, self.process.stderr)
+        self._readers = [threading.Thread(target=self._read, args=(stream,)) for stream in streams]
+        for reader in self._readers:
+            reader.start()
 
     def line(self) -> str:
         """The next line of either stream, waited for."""
@@ -146,9 +147,18 @@ class Running:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(WAIT_S)
 
+    def end(self) -> None:
+        """End it whatever it does, and close what it was heard through."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(WAIT_S)
+        for reader in self._readers:
+            reader.join(WAIT_S)
+
     def _read(self, stream: Any) -> None:
-        for line in stream:
-            self._lines.put(line.rstrip("\n"))
+        with stream:
+            for line in stream:
+                self._lines.put(line.rstrip("\n"))
 
 
 @pytest.fixture
@@ -162,9 +172,7 @@ def running(environ: dict[str, str]) -> Iterator[Callable[..., Running]]:
 
     yield start
     for program in started:
-        if program.process.poll() is None:
-            program.process.kill()
-        program.process.wait(WAIT_S)
+        program.end()
 
 
 def test_watch_prints_changes_until_ctrl_c(configctl: Configctl, running: Callable[..., Running]) -> None:

@@ -44,6 +44,18 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
         {"code": "review_required", "detail": "production is protected", "request_url": "/v1/envs/production/requests"},
         "production is protected; ask for a review at /v1/envs/production/requests",
     ),
+    (
+        {
+            "code": "validation_failed",
+            "detail": "value: 1.0 is no int",
+            "errors": [{"field": "value", "message": "1.0 is no int"}],
+        },
+        "value: 1.0 is no int",
+    ),
+    (
+        {"code": "internal", "detail": "something is wrong; the log has more", "request_id": "ab12"},
+        "something is wrong; the log has more; look for request ab12 there",
+    ),
     ({"code": "unauthenticated", "detail": "unknown token"}, "unknown token; check CONFIGSVC_TOKEN"),
     ({"code": "new", "title": "Odd"}, "Odd"),
     ({"code": "new"}, "the service answered 409"),

@@ -44,26 +44,29 @@ NEXT_STEP_BY_CODE = {
     "revision_mismatch": "look at the present state, then try again",
     "payload_too_large": "send less",
     "rate_limited": "try again later",
-    "internal": "look for it in the log of configsvc",
     "unavailable": "try again later",
 }
 
 
 def from_problem(status: int, problem: Mapping[str, Any], retry_after: str | None = None) -> CliError:
     """The failure that a problem document (RFC 9457) describes; an unknown ``code`` still gives its text."""
-    parts = [str(problem.get("detail") or problem.get("title") or f"the service answered {status}")]
-    errors = problem.get("errors")
-    if isinstance(errors, list) and errors:
-        parts[0] = parts[0].rstrip(".") + ": " + ", ".join(_field_error(error) for error in errors)
-    next_step = _next_step(problem, retry_after)
-    if next_step:
-        parts.append(next_step)
-    return CliError("; ".join(part.rstrip(".") for part in parts), EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE))
+    parts = [_what_happened(status, problem), _next_step(problem, retry_after)]
+    return CliError("; ".join(part.rstrip(".") for part in parts if part), EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE))
 
 
 def one_line(text: str) -> str:
     """``text`` without anything that moves the cursor: a server's words must not drive the terminal."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
+    detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
+    errors = problem.get("errors")
+    if not isinstance(errors, list) or not errors:
+        return detail
+    fields = ", ".join(_field_error(error) for error in errors)
+    # Often the detail is the first of the errors.
+    return fields if detail in fields else f"{detail.rstrip('.')}: {fields}"
 
 
 def _field_error(error: object) -> str:
@@ -77,6 +80,8 @@ def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | Non
     code = problem.get("code")
     if code == "review_required" and problem.get("request_url"):
         return f"ask for a review at {problem['request_url']}"
+    if code == "internal" and problem.get("request_id"):
+        return f"look for request {problem['request_id']} there"
     if retry_after is not None and retry_after.isdecimal():
         return f"try again in {retry_after} s"
     return NEXT_STEP_BY_CODE.get(str(code))
