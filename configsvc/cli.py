@@ -182,8 +182,5 @@ def new_signing_key(file: Path) -> None:
     """
     from configsvc.crypto import signing
 
-    try:
-        signing.generate(file)
-    except OSError as error:
-        raise SetupError(f"can't write the key to {file}: {error.strerror}") from error
+    signing.generate(file)
     click.echo(f"wrote {file}; name it in CONFIGSVC_SIGNING_KEY_FILE", err=True)

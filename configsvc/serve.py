@@ -3,8 +3,10 @@
 import contextlib
 from collections.abc import Callable
 
-from configsvc.dev import programs
+from configsvc.crypto.signing import Signer
+from configsvc.dev import ports, programs
 from configsvc.dev.supervisor import Supervisor
+from configsvc.errors import SetupError
 from configsvc.settings import Settings
 from configsvc.store.migrate import check
 
@@ -21,13 +23,25 @@ class Serve:
         """Return when the service answers.
 
         Raises:
-            SetupError: the database is not there or not of this version, or a part can't start.
+            SetupError: the key, the address or the database is not usable, or a part can't start.
         """
-        check(self._settings.database_url)
+        self._check()
         with contextlib.ExitStack() as cleanup:
             supervisor = cleanup.enter_context(Supervisor(None, self._report))
             supervisor.start(programs.web(self._settings), programs.relay(self._settings))
             self._cleanup = cleanup.pop_all()
+
+    def _check(self) -> None:
+        # What the parts would find out each for itself, over and over, is said once.
+        Signer.load(self._settings.signing_key_file)
+        host, port = self._settings.host, self._settings.port
+        try:
+            ports.try_to_bind(host, port)
+        except OSError as error:
+            raise SetupError(
+                f"CONFIGSVC_HOST, CONFIGSVC_PORT: can't listen on {host}:{port}: {error.strerror}"
+            ) from error
+        check(self._settings.database_url)
 
     def stop(self) -> None:
         """Finish the requests in work and end."""

@@ -123,9 +123,8 @@ def _field(name: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "unset it (docs/operations.md lists all there are)"
+    close = difflib.get_close_matches(_field(name), Settings.model_fields, n=1)
+    hint = f"did you mean {PREFIX}{close[0].upper()}?" if close else "unset it (docs/operations.md lists all there are)"
     return f"{name} is no setting of configsvc: {hint}"
 
 

@@ -9,15 +9,20 @@ LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 20_000, 31_999
 
 
+def try_to_bind(host: str, port: int) -> None:
+    """Raise OSError if no server could listen there now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
+    try:
+        try_to_bind(LOOPBACK, port)
+    except OSError:
+        return False
+    return True
 
 
 def free_port(preferred: int | None = None) -> int:

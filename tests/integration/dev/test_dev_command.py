@@ -136,18 +136,19 @@ def test_killed_with_9_it_leaves_no_process_behind(dev: Dev) -> None:
         assert again.stop() == 0
 
 
-@pytest.mark.parametrize("part", ["postgres", "valkey", "web", "relay"])
-def test_a_part_that_dies_is_reported_and_comes_back(dev: Dev, part: str) -> None:
+PARTS = {"valkey": "/valkey-server", "relay": "configsvc relay", "web": "gunicorn", "postgres": "/postgres -D"}
+
+
+def test_a_part_that_dies_is_reported_and_comes_back(dev: Dev) -> None:
     """Each part, killed with -9, is named in one line and runs again."""
     ready = dev.wait_ready()
-    words = {"postgres": "/postgres -D", "valkey": "/valkey-server", "web": "gunicorn", "relay": "configsvc relay"}[
-        part
-    ]
-    first = _part_pid(dev, words)
-    assert first
-    os.kill(first, signal.SIGKILL)
-    eventually(lambda: f"{part} was ended by SIGKILL; starting it again" in dev.said(), 5, "the report")
-    eventually(lambda: _part_pid(dev, words) not in (0, first), 5, "the part")
+    killed = {name: _part_pid(dev, words) for name, words in PARTS.items()}
+    assert all(killed.values())
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+    for name, words in PARTS.items():
+        eventually(lambda name=name: f"{name} was ended by SIGKILL; starting it again" in dev.said(), 5, name)
+        eventually(lambda name=name, words=words: _part_pid(dev, words) not in (0, killed[name]), 5, name)
     eventually(_answers(lambda: _get(f"{ready['url']}/readyz") == 200), 10, "readiness")
     assert dev.stop() == 0
     assert "Traceback" not in dev.said()

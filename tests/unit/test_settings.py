@@ -1,0 +1,114 @@
+"""CONFIGSVC_* variables: what is read, what is refused and how it is said."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from configsvc.errors import SetupError
+from configsvc.settings import Settings, read_database_url
+
+GIVEN = {
+    "CONFIGSVC_DATABASE_URL": "postgresql://configsvc_service:hunter2@db/configsvc",
+    "CONFIGSVC_REDIS_URL": "redis://configsvc:hunter3@redis:6379/0",
+    "CONFIGSVC_SIGNING_KEY_FILE": "/etc/configsvc/signing-key.pem",
+}
+EXAMPLE = "postgresql://configsvc_service:password@localhost:5432/configsvc"
+KEY_COMMAND = "`configsvc keys new-signing-key FILE`"
+
+
+def _lines(**changed: str) -> list[str]:
+    environ = {**GIVEN, **{f"CONFIGSVC_{name.upper()}": value for name, value in changed.items()}}
+    with pytest.raises(SetupError) as caught:
+        Settings.from_environ(environ)
+    return str(caught.value).splitlines()
+
+
+def test_three_variables_are_enough() -> None:
+    """The rest has defaults, and other programs' variables are none of our business."""
+    settings = Settings.from_environ({**GIVEN, "PATH": "/bin", "REDIS_URL": "x"})
+    assert settings.signing_key_file == Path("/etc/configsvc/signing-key.pem")
+    assert (settings.host, settings.port, settings.workers, settings.log_level) == ("127.0.0.1", 8400, 2, "info")
+    assert settings.push_redis_url is None
+    assert settings.next_sync_s == 30
+
+
+def test_a_child_process_gets_the_same_settings() -> None:
+    """to_environ() and from_environ() are each other's opposite."""
+    settings = Settings.from_environ({**GIVEN, "CONFIGSVC_PORT": "9000", "CONFIGSVC_PUSH_REDIS_URL": "redis://p@r"})
+    assert Settings.from_environ(settings.to_environ()) == settings
+
+
+def test_settings_do_not_change() -> None:
+    """They are frozen: who needs others makes others."""
+    settings = Settings.from_environ(GIVEN)
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+def test_each_missing_variable_is_named_with_an_example() -> None:
+    """One line each, and an empty variable is a missing one."""
+    assert _lines(database_url="", signing_key_file="") == [
+        f"CONFIGSVC_DATABASE_URL is missing: set it, for instance to {EXAMPLE}",
+        f"CONFIGSVC_SIGNING_KEY_FILE is missing: set it to the file that {KEY_COMMAND} has written",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("port", "http", "CONFIGSVC_PORT is wrong: input should be a valid integer"),
+        ("port", "70000", "CONFIGSVC_PORT is wrong: input should be less than or equal to 65535"),
+        ("workers", "0", "CONFIGSVC_WORKERS is wrong: input should be greater than or equal to 1"),
+        ("log_level", "loud", "CONFIGSVC_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'"),
+        ("host", "http://x", "CONFIGSVC_HOST has to be the address to listen on"),
+        ("redis_url", "redis.example:6379", "CONFIGSVC_REDIS_URL is no Redis address; it looks like redis://"),
+        ("database_url", "mysql://x/y", "CONFIGSVC_DATABASE_URL is no Postgres address; it looks like postgresql://"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_is_right(name: str, value: str, said: str) -> None:
+    """One line that says what would be accepted."""
+    (line,) = _lines(**{name: value})
+    assert line.startswith(said)
+
+
+def test_an_unknown_variable_is_named_with_a_close_match() -> None:
+    """A slip of the finger is not silently a default."""
+    assert _lines(databse_url="x") == [
+        "CONFIGSVC_DATABSE_URL is no setting of configsvc: did you mean CONFIGSVC_DATABASE_URL?"
+    ]
+    (line,) = _lines(xyzzy="x")
+    assert line.startswith("CONFIGSVC_XYZZY is no setting of configsvc: unset it")
+
+
+@pytest.mark.parametrize("name", ["URL", "TOKEN", "TOKEN_ADMIN", "TEST_DATABASE_URL"])
+def test_the_variables_of_the_client_and_the_tests_pass(name: str) -> None:
+    """A shell that has sourced .dev/env can start the service."""
+    Settings.from_environ({**GIVEN, f"CONFIGSVC_{name}": "anything"})
+
+
+@pytest.mark.parametrize("address", ["host=a,b dbname=c target_session_attrs=read-write", "postgresql://a:1,b:2/c"])
+def test_several_hosts_and_keyword_addresses_are_postgres_addresses(address: str) -> None:
+    """Whatever libpq understands is understood."""
+    assert Settings.from_environ({**GIVEN, "CONFIGSVC_DATABASE_URL": address}).database_url == address
+
+
+def test_passwords_show_neither_in_repr_nor_in_errors() -> None:
+    """Settings may be logged, and errors are read over shoulders."""
+    shown = repr(Settings.from_environ({**GIVEN, "CONFIGSVC_PUSH_REDIS_URL": "redis://c:hunter4@r"}))
+    said = _lines(database_url="postgresql://u:hunter5@h:no:port/%zz", redis_url="http://u:hunter6@h", port="x")
+    assert len(said) == 3
+    assert "hunter" not in shown + " ".join(said)
+
+
+def test_migrations_take_the_owners_address_when_there_is_one() -> None:
+    """`migrate` uses its own variable, else the service's; it needs no other."""
+    only = {"CONFIGSVC_DATABASE_URL": "postgresql://service@db/c"}
+    both = {**only, "CONFIGSVC_MIGRATE_DATABASE_URL": "postgresql://owner@db/c"}
+    assert read_database_url(only, for_migrations=True) == "postgresql://service@db/c"
+    assert read_database_url(both, for_migrations=True) == "postgresql://owner@db/c"
+    assert read_database_url(both) == "postgresql://service@db/c"
+    with pytest.raises(SetupError, match="CONFIGSVC_DATABASE_URL is missing"):
+        read_database_url({})
+    with pytest.raises(SetupError, match="did you mean CONFIGSVC_MIGRATE_DATABASE_URL"):
+        read_database_url({**only, "CONFIGSVC_MIGRATE_DATABSE_URL": "x"})
