@@ -38,9 +38,12 @@ def secret_change_entry(name: str, type_: str, version: int) -> str:
     return f'{{"key":"{name}","type":"{type_}","secret":true,"version":{version}}}'
 
 
-def part(env: str, namespace: str, revision: int, cursor: str, entries: Sequence[str]) -> bytes:
-    """Return the part of one release for one namespace; ``entries`` are its changes as JSON texts."""
-    changes = f"[{','.join(entries)}]"
+def part(env: str, namespace: str, revision: int, cursor: str, entries: Sequence[str] | None) -> bytes:
+    """Return the part of one release for one namespace.
+
+    ``entries`` are its changes as JSON texts; None where they are known to be over ``CHANGES_BYTES_MAX``.
+    """
+    changes = "null" if entries is None else f"[{','.join(entries)}]"
     if len(changes.encode()) > CHANGES_BYTES_MAX:
         changes = "null"
     return (

@@ -1,0 +1,144 @@
+"""The hub: wakes held requests the moment a release commits. One per gunicorn worker (DESIGN.md §5, §6).
+
+One connection of its own hears NOTIFY, and reads the revisions of all environments every second whatever NOTIFY says.
+The read is authoritative and may move a revision either way (a restore); a hint moves it forward and saves a read.
+
+    what happens                what follows
+    NOTIFY lost                 the read notices within a second
+    a wrong hint                a request wakes, reads, finds nothing new; the next read puts it right
+    connection lost             connects again every half second; held requests end at their own timeouts meanwhile
+    Postgres is back            has the pool replace its dead connections, reads, wakes who waits for what moved
+    thousands wait              they share one event per environment and revision: one set() wakes them all
+
+Plain ``threading``: in a worker patched by gevent the thread is a greenlet, and so is everything that waits.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+
+import psycopg
+
+from configsvc.delivery.bell import Bell
+from configsvc.delivery.faults import FaultLog
+from configsvc.store import outbox
+from configsvc.store.database import Connection, Database, connect
+
+log = logging.getLogger(__name__)
+
+_READ_EVERY_S = 1.0
+_RECONNECT_S = 0.5
+_STOP_TIMEOUT_S = 5.0
+#: A network that swallows packets is found out in about the time of two reads.
+_CONNECTION = {"application_name": "configsvc hub", "tcp_user_timeout": "2000"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A revision (None: not known yet), and the event of its end."""
+
+    revision: int | None
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Hub:
+    """Knows every environment's newest revision, and lets requests wait for the next one."""
+
+    def __init__(self, database_url: str, database: Database) -> None:
+        """``database_url`` is for a connection of its own; ``database`` is healed after an outage."""
+        self._database_url = database_url
+        self._database = database
+        self._stopping = False
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._bell: Bell
+        self._seen: dict[str, _Seen] = {}
+        self._unseen = _Seen(None)
+        self._faults = FaultLog(log, "hub: Postgres")
+
+    def start(self) -> None:
+        """Start to listen; again is fine. Call it in the process that serves: a thread does not survive a fork."""
+        with self._starting:
+            if self._thread is None:
+                self._bell = Bell()
+                self._thread = threading.Thread(target=self._run, name="configsvc-hub", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and return when the connection is closed (or after 5 s). For good; again is fine."""
+        self._stopping = True
+        if self._thread is not None:
+            self._bell.ring()
+            self._thread.join(_STOP_TIMEOUT_S)
+
+    def revision(self, env: str) -> int | None:
+        """The newest revision of an environment as far as it is known here, None before the first read."""
+        return self._look(env).revision
+
+    def wait(self, env: str, after_revision: int, timeout_s: float) -> bool:
+        """Wait until the environment's revision is another than ``after_revision``, at most ``timeout_s``.
+
+        Returns True at once if it is another already, and the moment it moves, backwards (after a restore) too; False
+        if the time is over first.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            # Takes the event before it compares: what moves from here on sets it.
+            seen = self._look(env)
+            if seen.revision is not None and seen.revision != after_revision:
+                return True
+            if not seen.over.wait(max(0.0, deadline - time.monotonic())):
+                return False
+            if seen.revision is not None:
+                return True
+
+    def _look(self, env: str) -> _Seen:
+        # In this order: whoever gets the old `unseen` and misses what was just added is woken by the event in it.
+        unseen = self._unseen
+        return self._seen.get(env, unseen)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                with connect(self._database_url, **_CONNECTION) as connection:
+                    outbox.listen(connection)
+                    self._recover()
+                    self._follow(connection)
+            except psycopg.Error as error:
+                self._faults.failed(error)
+                self._bell.pause(_RECONNECT_S)
+        self._bell.close()
+
+    def _recover(self) -> None:
+        # Before anything is learned: whoever wakes will use the pool.
+        if self._faults.failing:
+            self._faults.worked()
+            self._database.heal()
+
+    def _follow(self, connection: Connection) -> None:
+        read_at = time.monotonic()
+        while not self._stopping:
+            if time.monotonic() >= read_at:
+                self._learn(outbox.revisions(connection))
+                read_at = time.monotonic() + _READ_EVERY_S
+            for hint in self._bell.wait_for_hints(connection, until=read_at):
+                self._hear(hint)
+
+    def _hear(self, hint: str) -> None:
+        env, _, revision = hint.partition(":")
+        seen = self._seen.get(env)
+        if seen is not None and seen.revision is not None and revision.isdecimal() and int(revision) > seen.revision:
+            self._move(env, int(revision))
+
+    def _learn(self, revisions: dict[str, int]) -> None:
+        for env, revision in revisions.items():
+            if self.revision(env) != revision:
+                self._move(env, revision)
+
+    def _move(self, env: str, revision: int) -> None:
+        before = self._look(env)
+        self._seen[env] = _Seen(revision)
+        if before is self._unseen:
+            self._unseen = _Seen(None)
+        before.over.set()

@@ -1,0 +1,167 @@
+"""The hub against a real Postgres: held requests wake when a release commits, and only then."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from configsvc.delivery.hub import Hub
+from configsvc.store.database import Database as Pool
+from tests.delivery import Editor, superuser, wait_until
+from tests.fix_database import Database
+
+LONG_S = 15.0
+
+
+@pytest.fixture
+def pool(database: Database) -> Iterator[Pool]:
+    """The service's connections."""
+    pool = Pool(database.service_url)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def editor(pool: Pool) -> Editor:
+    """Makes releases."""
+    return Editor(pool)
+
+
+@pytest.fixture
+def hub(database: Database, pool: Pool) -> Iterator[Hub]:
+    """A hub that has read the revisions once."""
+    hub = Hub(database.service_url, pool)
+    hub.start()
+    wait_until(lambda: hub.revision("production") is not None)
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def waiters() -> Iterator[ThreadPoolExecutor]:
+    """Threads for held requests."""
+    with ThreadPoolExecutor(100) as executor:
+        yield executor
+
+
+def hold(waiters: ThreadPoolExecutor, hub: Hub, env: str, after_revision: int) -> Future[bool]:
+    """A request held in another thread, which has begun to wait or is about to."""
+    begun = threading.Event()
+
+    def wait() -> bool:
+        begun.set()
+        return hub.wait(env, after_revision, LONG_S)
+
+    held = waiters.submit(wait)
+    begun.wait(LONG_S)
+    return held
+
+
+def listeners(database: Database) -> list[int]:
+    """The backends of the hubs."""
+    with superuser(database.superuser_url) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'configsvc hub' AND datname = current_database()"
+        )
+        return [row["pid"] for row in rows]
+
+
+def test_a_commit_wakes_who_waits_for_its_environment(hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
+    """All requests held for the environment wake, and the revision is known; another environment's sleep on."""
+    woken = [hold(waiters, hub, "production", 0) for _ in range(50)]
+    asleep = hold(waiters, hub, "staging", 0)
+    editor.count("production", 1)
+    assert all(held.result(LONG_S) for held in woken)
+    assert hub.revision("production") == 1
+    assert not asleep.done()
+    editor.count("staging", 1)
+    assert asleep.result(LONG_S)
+
+
+def test_what_moved_before_the_wait_does_not_hold(hub: Hub, editor: Editor) -> None:
+    """A revision other than the caller's answers at once, whichever of the two is newer."""
+    editor.count("production", 1)
+    assert hub.wait("production", 0, LONG_S)
+    assert hub.wait("production", 7, 0)
+
+
+def test_nothing_new_ends_at_the_timeout(hub: Hub) -> None:
+    """Without a release a wait is False; so it is for an environment that isn't there."""
+    assert not hub.wait("production", 0, 0.05)
+    assert not hub.wait("nowhere", 0, 0.05)
+    assert hub.revision("nowhere") is None
+
+
+def test_a_restore_wakes_too(database: Database, hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
+    """A revision that goes backwards, which nobody is notified of, wakes who waits."""
+    editor.count("production", 2)
+    assert hub.wait("production", 0, LONG_S)
+    wait_until(lambda: hub.revision("production") == 2)
+    held = hold(waiters, hub, "production", 2)
+    with superuser(database.superuser_url) as connection:
+        connection.execute("UPDATE environment SET revision = 1 WHERE name = 'production'")
+    assert held.result(LONG_S)
+    assert hub.revision("production") == 1
+
+
+def test_a_new_environment_wakes_who_waits_for_it(database: Database, hub: Hub, waiters: ThreadPoolExecutor) -> None:
+    """An environment that is made while a request waits for it is found by the next read."""
+    held = hold(waiters, hub, "qa", 5)
+    with superuser(database.superuser_url) as connection:
+        connection.execute("SELECT create_environment('qa', '', false, 1::smallint, 'test')")
+    assert held.result(LONG_S)
+    assert hub.revision("qa") == 0
+
+
+def test_a_wait_from_before_the_start(database: Database, pool: Pool, waiters: ThreadPoolExecutor) -> None:
+    """A request that waits before the first read gets its answer from it. Starting and stopping twice is fine."""
+    hub = Hub(database.service_url, pool)
+    held = hold(waiters, hub, "production", 3)
+    hub.start()
+    hub.start()
+    assert held.result(LONG_S)
+    assert len(listeners(database)) == 1
+    hub.stop()
+    hub.stop()
+    wait_until(lambda: not listeners(database))
+
+
+def test_wrong_hints_do_no_harm(database: Database, hub: Hub, editor: Editor) -> None:
+    """Whoever may connect can notify anything: the next read puts it right."""
+    with superuser(database.superuser_url) as connection:
+        for payload in (
+            "",
+            "production",
+            "production:",
+            "production:x",
+            "nowhere:3",
+            ":",
+            "production:0",
+            "production:99",
+        ):
+            connection.execute("SELECT pg_notify('configsvc', %s)", [payload])
+    assert hub.wait("production", 0, LONG_S)
+    wait_until(lambda: hub.revision("production") == 0)
+    assert hub.revision("nowhere") is None
+    editor.count("production", 1)
+    assert hub.wait("production", 0, LONG_S)
+
+
+def test_it_heals_after_its_connection_was_lost(
+    database: Database, pool: Pool, hub: Hub, editor: Editor, waiters: ThreadPoolExecutor
+) -> None:
+    """A request that is held while all connections are lost wakes for the next release, and the pool is whole again."""
+    editor.count("production", 1)
+    wait_until(lambda: hub.revision("production") == 1)
+    held = hold(waiters, hub, "production", 1)
+    with superuser(database.superuser_url) as connection:
+        lost = connection.execute(
+            "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = 'configsvc_service' AND datname = current_database()"
+        ).fetchall()
+        assert len(lost) >= 2
+        connection.execute("UPDATE environment SET revision = 2 WHERE name = 'production'")
+    assert held.result(LONG_S)
+    # At the first try: the hub had the dead connection replaced before it woke anybody.
+    assert pool.one("SELECT 1 AS one") == {"one": 1}
