@@ -113,7 +113,7 @@ class Listener:
     def __init__(self, redis_url: str, public_keys: Mapping[str, str]) -> None:
         self._public_keys = public_keys
         self._redis = redis.Redis.from_url(redis_url)
-        self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         self.messages: list[Message] = []
         self._pubsub.psubscribe("config:*")
         while not self._pubsub.subscribed:
