@@ -57,11 +57,11 @@ class Change(Body):
 
     key: Name
     value: Any = None
-    delete: Literal[True] | None = None
+    delete: bool | None = None  # no Literal[True]: pydantic takes a 1 for it
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
-        if ("value" in self.model_fields_set) == (self.delete is True):
+        if self.delete is False or ("value" in self.model_fields_set) == (self.delete is True):
             raise ValueError('needs either "value" or "delete": true')
         return self
 

@@ -6,6 +6,7 @@ import time
 
 from flask import Flask, Response, g, request
 
+from configsvc.errors import Malformed
 from configsvc.service.access import Authenticator, Caller
 
 #: Endpoints without a token.
@@ -26,6 +27,9 @@ def register(app: Flask, authenticator: Authenticator) -> None:
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         if request.endpoint not in OPEN and request.endpoint is not None:
             g.caller = authenticate(authenticator)
+        # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
+        if any("\0" in text for text in (request.path, *request.args.values())):
+            raise Malformed("the address holds the character NUL")
 
     def end(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id

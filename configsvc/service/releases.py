@@ -90,7 +90,7 @@ class Releases:
             ValidationFailed, NotFound, Forbidden: before anything is written.
             RevisionMismatch, Conflict, PayloadTooLarge: decided under the lock; nothing is written either.
         """
-        return self._replayed(caller, write.env, terms) or self._commit(caller, write, terms)
+        return self._replayed(caller, write.env, terms, write.edits) or self._commit(caller, write, terms)
 
     def commit_plan(self, caller: Caller, env: str, plan: Callable[[], Write], terms: Terms) -> Outcome:
         """Commit what ``plan`` says, planned again where its base moved meanwhile.
@@ -108,14 +108,14 @@ class Releases:
                 continue
         raise Conflict("others keep changing the same settings: try again in a moment")
 
-    def _replayed(self, caller: Caller, env: str, terms: Terms) -> Outcome | None:
+    def _replayed(self, caller: Caller, env: str, terms: Terms, edits: Sequence[Edit] = ()) -> Outcome | None:
         if terms.idempotency is None:
             return None
         with self._database.connection() as connection:
             seen = store.seen(connection, caller.name, terms.idempotency)
             if seen is None:
                 return None
-            changes = _changes_of(connection, seen.env_id, seen.revision) if seen.changed else []
+            changes = _changes_of(connection, seen.env_id, seen.revision, edits) if seen.changed else []
             return Outcome(_answer(env, seen.revision, seen.hash, changes), replayed=True)
 
     def _commit(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
@@ -149,7 +149,8 @@ class Releases:
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         if committed.replayed:
-            changes = _changes_of(connection, release.env_id, committed.revision) if committed.versions else []
+            revision = committed.revision
+            changes = _changes_of(connection, release.env_id, revision, write.edits) if committed.versions else []
             return Outcome(_answer(write.env, committed.revision, committed.hash, changes), replayed=True)
         changed = [
             (edit, row, text)
@@ -249,8 +250,13 @@ def _undeclared(edits: Sequence[Edit]) -> Exception:
     )
 
 
-def _changes_of(connection: Connection, env_id: int, revision: int) -> list[dict[str, object]]:
-    rows = store.changes_of(connection, env_id, revision)
+def _changes_of(connection: Connection, env_id: int, revision: int, edits: Sequence[Edit]) -> list[dict[str, object]]:
+    # In the order of the request, as the first answer was; plans have the database's order already.
+    places = {(edit.namespace, edit.key): place for place, edit in enumerate(edits)}
+    rows = sorted(
+        store.changes_of(connection, env_id, revision),
+        key=lambda row: places.get((row["namespace"], row["name"]), 0),
+    )
     return [_change(row["namespace"], row["name"], row["type"], row["version"], row["value"]) for row in rows]
 
 

@@ -1,0 +1,98 @@
+"""The real application on a real database, without a network in between."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from configsvc.app import close, create_app
+from configsvc.service import samples, tokens
+from configsvc.settings import Settings
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Sends requests with one token; None sends none."""
+
+    app: Flask
+    token: str | None
+
+    def send(self, method: str, path: str, body: object = None, **options: Any) -> TestResponse:
+        """Send one request. A body of bytes goes as it is, anything else as JSON."""
+        headers = dict(options.pop("headers", {}))
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if body is not None:
+            options["data"] = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.app.test_client().open(path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        """Send a GET."""
+        return self.send("GET", path, **options)
+
+    def put(self, path: str, body: object, **options: Any) -> TestResponse:
+        """Send a PUT."""
+        return self.send("PUT", path, body, **options)
+
+    def post(self, path: str, body: object, **options: Any) -> TestResponse:
+        """Send a POST."""
+        return self.send("POST", path, body, **options)
+
+    def patch(self, path: str, body: object, **options: Any) -> TestResponse:
+        """Send a PATCH."""
+        return self.send("PATCH", path, body, **options)
+
+    def delete(self, path: str, body: object = None, **options: Any) -> TestResponse:
+        """Send a DELETE."""
+        return self.send("DELETE", path, body, **options)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The service, on a database with the sample namespaces and nothing else."""
+    app = create_app(settings)
+    yield app
+    close(app)
+
+
+@pytest.fixture
+def role_tokens(settings: Settings) -> Mapping[str, str]:
+    """A token for each role, in every namespace and environment."""
+    return samples.ensure(settings.database_url, None)
+
+
+@pytest.fixture
+def caller(app: Flask, role_tokens: Mapping[str, str]) -> Callable[[str | None], Caller]:
+    """Makes a caller from a role; None is a caller without a token."""
+    return lambda role: Caller(app, None if role is None else role_tokens[role])
+
+
+@pytest.fixture
+def ops(caller: Callable[[str | None], Caller]) -> Caller:
+    """A caller who may write every environment."""
+    return caller("ops")
+
+
+@pytest.fixture
+def admin(caller: Callable[[str | None], Caller]) -> Caller:
+    """A caller who may do everything but read secrets in bulk."""
+    return caller("admin")
+
+
+@pytest.fixture
+def limited(app: Flask, settings: Settings, role_tokens: Mapping[str, str]) -> Callable[..., Caller]:
+    """Makes a caller whose one grant covers only some namespaces and environments."""
+    made: list[str] = []
+
+    def make(role: str, namespaces: str = "*", envs: list[str] | None = None) -> Caller:
+        made.append(f"limited-{len(made)}")
+        token = tokens.create(
+            settings.database_url, name=made[-1], role=role, namespaces=namespaces, envs=envs, actor="the tests"
+        )
+        return Caller(app, token)
+
+    return make
