@@ -125,8 +125,11 @@ class Listener:
         self._redis.close()
 
     def listen(self, timeout_s: float = 0.05) -> None:
-        """Take in what has come, waiting up to ``timeout_s`` for the first message."""
-        while message := self._pubsub.get_message(timeout=timeout_s):
+        """Take in what has come, up to a hundred messages, waiting up to ``timeout_s`` for each."""
+        for _ in range(100):
+            message = self._pubsub.get_message(timeout=timeout_s)
+            if message is None:
+                return
             raw = open_frame(message["data"], self._public_keys)
             if raw is not None:
                 self.messages.append(Message(message["channel"].decode(), raw))
