@@ -17,7 +17,7 @@ from configsvc.errors import SetupError
 #: Of the command: what `configsvc dev` measures from.
 _BEGAN_AT = time.monotonic()
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = click.Path(path_type=Path, readable=False)
 
 
 class _OneLineErrors(click.Group):

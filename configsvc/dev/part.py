@@ -20,7 +20,7 @@ _SETTLED_S = 10.0
 #: A program that never answered and died this often won't get there by itself.
 _FAILURES_AT_START_MAX = 5
 _START_TIMEOUT_S = 30.0
-_POLL_S = 0.02
+_POLL_S = 0.05
 _PYTHON_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 #: Of a log line repeated on the terminal.
 _SUMMARY_CHARS_MAX = 200

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 from configsvc.dev.process import Program
 from configsvc.settings import PREFIX, Settings
 
@@ -35,12 +37,24 @@ def relay(settings: Settings, number: int = 1) -> Program:
     return Program(
         "relay" if number == 1 else f"relay-{number}",
         [sys.executable, "-m", "configsvc", "relay"],
-        # It serves nobody, so there is nothing to ask: it answers while it runs.
-        lambda: True,
+        # It serves nobody; its session in the database shows that it works.
+        lambda: _relay_sessions(settings.database_url) >= number,
         env=_environ(settings),
         cwd=_CWD,
         stop_timeout_s=_STOP_TIMEOUT_S,
     )
+
+
+def _relay_sessions(database_url: str) -> int:
+    try:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=2) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'configsvc relay'"
+            ).fetchone()
+    except psycopg.Error:
+        return 0
+    return int(row[0]) if row else 0
 
 
 def _environ(settings: Settings) -> dict[str, str]:

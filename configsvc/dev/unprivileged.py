@@ -47,8 +47,8 @@ def drop(*paths: Path) -> Drop:
         )
     nobody = pwd.getpwnam("nobody")
     prefix = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-    if not all(_open_to_all(path) for path in paths):
-        name = _capability()
+    if closed := [path for path in paths if not _open_to_all(path)]:
+        name = _capability(closed[0])
         # Without no_setuid_fixup, access(2), by which Postgres checks its own files, ignores capabilities for who isn't
         # root.
         prefix += [f"--inh-caps=+{name}", f"--ambient-caps=+{name}", "--securebits=+no_setuid_fixup"]
@@ -60,10 +60,12 @@ def _open_to_all(path: Path) -> bool:
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
 
 
-def _capability() -> str:
+def _capability(path: Path) -> str:
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines())
     permitted = int(status["CapPrm"], 16)
     for name, bit in _CAPABILITIES.items():
         if permitted >> bit & 1:
             return name
-    raise SetupError("nobody, who runs the servers for root, can't pass through the folders above: move to an open one")
+    raise SetupError(
+        f"nobody, who runs the servers for root, can't pass through the folders above {path}: use another place or user"
+    )
