@@ -37,6 +37,8 @@ CREATE TABLE config_key (
 );
 
 CREATE UNIQUE INDEX config_key_name ON config_key (namespace_id, name) WHERE deleted_at IS NULL;
+-- All keys that a namespace ever had: what a past revision may show, and where a name's version numbers go on.
+CREATE INDEX config_key_ever ON config_key (namespace_id, name);
 
 -- History: appended by commit_release alone --------------------------------------------------------------------------
 
@@ -53,6 +55,9 @@ CREATE TABLE release (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (env_id, revision)
 );
+
+-- What was the state at a moment?
+CREATE INDEX release_time ON release (env_id, created_at);
 
 CREATE TABLE config_version (
     env_id smallint NOT NULL,
@@ -83,8 +88,11 @@ CREATE TABLE scope (
     namespace_id integer NOT NULL REFERENCES namespace,
     revision bigint NOT NULL,
     keys integer NOT NULL,
-    bytes bigint NOT NULL,
-    PRIMARY KEY (env_id, namespace_id)
+    bytes bigint NOT NULL, -- of names and values
+    PRIMARY KEY (env_id, namespace_id),
+    -- Every client that follows a scope loads it whole.
+    CONSTRAINT scope_keys_max CHECK (keys <= 10000),
+    CONSTRAINT scope_bytes_max CHECK (bytes <= 16 * 1024 * 1024)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE audit_event (
@@ -192,8 +200,8 @@ CREATE INDEX access_grant_token ON access_grant (token_id);
 
 -- Functions ----------------------------------------------------------------------------------------------------------
 
--- What a release's hash covers, as text. `p_changes` holds [namespace, key, version, value text or null] in the order of namespace and
--- key. One function, so that the commit and the verification can't disagree.
+-- What a release's hash covers, as text. `p_changes` holds [namespace, key, type, version, value text or null] in the order of namespace
+-- and key. One function, so that the commit and the verification can't disagree. Being JSON, it has no two readings.
 CREATE FUNCTION release_content(
     p_env text, p_revision bigint, p_kind text, p_note text, p_created_by text, p_created_at timestamptz, p_changes json
 ) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -228,7 +236,7 @@ $$;
 -- The first statement takes the environment's row lock. Under READ COMMITTED every later statement then sees all that was committed
 -- before the lock was granted; that is why this is a VOLATILE function of several statements and not one big one (docs/decisions.md).
 -- Errors: CSENV no such environment · CSKEY a key was deleted meanwhile · CSIDM Idempotency-Key used with another body ·
--- CSIFM If-Match does not hold · CSSTL the plan's base moved · CSLIM the scope would grow beyond its limits.
+-- CSIFM If-Match does not hold · CSSTL the plan's base moved; and the scope's limits.
 CREATE FUNCTION commit_release(
     p_env_id smallint,
     p_kind text,
@@ -241,8 +249,6 @@ CREATE FUNCTION commit_release(
     p_if_cursor text,             -- … is the one with this cursor
     p_base bigint,                -- a plan's base: no release after it touched …
     p_base_namespaces integer[],  -- … one of these namespaces
-    p_scope_keys_max integer,
-    p_scope_bytes_max bigint,
     p_idempotency_key text,
     p_request text,
     p_body_hash bytea,
@@ -255,8 +261,12 @@ CREATE FUNCTION commit_release(
     OUT replayed boolean
 ) LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
+-- Planning anew for every array that comes in would take longer than all the rest.
+SET plan_cache_mode = force_generic_plan
 -- A plan cached while the tables were small would scan them later, when they are not.
 SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -264,16 +274,22 @@ DECLARE
     v_previous record;
     v_seen record;
     v_now timestamptz;
-    v_found integer;
-    v_values text[];
+    v_change record;
+    v_found integer := 0;
+    v_changes json[];
+    -- The scopes that change: one element each.
     v_namespaces text[];
-    v_changes json;
-    v_full record;
+    v_namespace_ids integer[];
+    v_keys_added integer[];
+    v_bytes_added integer[];
+    v_last integer := 0;
 BEGIN
     UPDATE environment e SET revision = e.revision + 1 WHERE e.id = p_env_id RETURNING e.revision, e.name INTO revision, v_env;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such environment' USING ERRCODE = 'CSENV';
     END IF;
+    changed_key_ids := '{}';
+    changed_versions := '{}';
     replayed := false;
     SELECT r.revision, r.hash, r.created_at INTO v_previous FROM release r WHERE r.env_id = p_env_id AND r.revision = revision - 1;
     v_now := greatest(clock_timestamp(), v_previous.created_at + interval '1 microsecond');
@@ -289,85 +305,94 @@ BEGIN
             revision := v_seen.revision;
             replayed := true;
             SELECT r.hash INTO hash FROM release r WHERE r.env_id = p_env_id AND r.revision = revision;
-            SELECT coalesce(array_agg(v.key_id), '{}'), coalesce(array_agg(v.version), '{}') INTO changed_key_ids, changed_versions
-            FROM config_version v WHERE v_seen.changed AND v.env_id = p_env_id AND v.revision = revision;
+            IF v_seen.changed THEN
+                SELECT array_agg(v.key_id), array_agg(v.version) INTO changed_key_ids, changed_versions
+                FROM config_version v WHERE v.env_id = p_env_id AND v.revision = revision;
+            END IF;
             RETURN;
         END IF;
     END IF;
 
-    IF p_if_scope IS NOT NULL AND NOT EXISTS (
-        SELECT FROM release r LEFT JOIN scope s ON s.env_id = p_env_id AND s.namespace_id = p_if_scope
-        WHERE r.env_id = p_env_id AND r.revision = coalesce(s.revision, 0)
-          AND r.revision || '.' || left(encode(r.hash, 'hex'), 16) = p_if_cursor) THEN
-        RAISE EXCEPTION 'the scope has changed' USING ERRCODE = 'CSIFM';
-    END IF;
-    IF p_if_key_version IS NOT NULL AND p_if_key_version <> coalesce((
-        SELECT CASE WHEN v.deleted THEN 0 ELSE v.version END FROM config_version v
-        WHERE v.env_id = p_env_id AND v.key_id = p_key_ids[1] AND v.is_active), 0) THEN
-        RAISE EXCEPTION 'the key has changed' USING ERRCODE = 'CSIFM';
-    END IF;
-    IF p_base IS NOT NULL AND EXISTS (
-        SELECT FROM scope s WHERE s.env_id = p_env_id AND s.namespace_id = ANY (p_base_namespaces) AND s.revision > p_base) THEN
-        RAISE EXCEPTION 'the base of the plan has moved' USING ERRCODE = 'CSSTL';
+    IF p_if_scope IS NOT NULL OR p_if_key_version IS NOT NULL OR p_base IS NOT NULL THEN
+        IF p_if_scope IS NOT NULL AND NOT EXISTS (
+            SELECT FROM release r LEFT JOIN scope s ON s.env_id = p_env_id AND s.namespace_id = p_if_scope
+            WHERE r.env_id = p_env_id AND r.revision = coalesce(s.revision, 0)
+              AND r.revision || '.' || left(encode(r.hash, 'hex'), 16) = p_if_cursor) THEN
+            RAISE EXCEPTION 'the scope has changed' USING ERRCODE = 'CSIFM';
+        END IF;
+        IF p_if_key_version IS NOT NULL AND p_if_key_version <> coalesce((
+            SELECT CASE WHEN v.deleted THEN 0 ELSE v.version END FROM config_version v
+            WHERE v.env_id = p_env_id AND v.key_id = p_key_ids[1] AND v.is_active), 0) THEN
+            RAISE EXCEPTION 'the key has changed' USING ERRCODE = 'CSIFM';
+        END IF;
+        IF p_base IS NOT NULL AND EXISTS (
+            SELECT FROM scope s WHERE s.env_id = p_env_id AND s.namespace_id = ANY (p_base_namespaces) AND s.revision > p_base) THEN
+            RAISE EXCEPTION 'the base of the plan has moved' USING ERRCODE = 'CSSTL';
+        END IF;
     END IF;
 
-    -- The share lock keeps the keys from being deleted under us; deleting one locks it FOR UPDATE.
-    PERFORM FROM config_key k WHERE k.id = ANY (p_key_ids) AND k.deleted_at IS NULL FOR KEY SHARE;
-    GET DIAGNOSTICS v_found = ROW_COUNT;
+    -- In the order of the hashed content. The share lock keeps the keys from being deleted under us; deleting one locks it FOR UPDATE.
+    FOR v_change IN
+        SELECT w.key_id, w.value, k.name AS key, k.type, k.namespace_id, n.name AS namespace, a.version,
+               w.value IS DISTINCT FROM a.value AS changed,
+               (w.value IS NOT NULL)::integer - (a.value IS NOT NULL)::integer AS keys_added,
+               coalesce(octet_length(k.name) + octet_length(w.value), 0)
+                   - coalesce(octet_length(k.name) + octet_length(a.value), 0) AS bytes_added
+        FROM unnest(p_key_ids, p_values) AS w (key_id, value)
+        JOIN config_key k ON k.id = w.key_id AND k.deleted_at IS NULL
+        JOIN namespace n ON n.id = k.namespace_id
+        LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
+        ORDER BY n.name COLLATE "C", k.name COLLATE "C"
+        FOR KEY SHARE OF k
+    LOOP
+        v_found := v_found + 1;
+        CONTINUE WHEN NOT v_change.changed;
+        IF v_change.version IS NULL THEN
+            -- A name that was deleted and declared again goes on counting: "v3" is an ETag, and must never mean two things.
+            SELECT coalesce(max(v.version), 0) INTO v_change.version
+            FROM config_key k JOIN config_version v ON v.env_id = p_env_id AND v.key_id = k.id
+            WHERE k.namespace_id = v_change.namespace_id AND k.name = v_change.key;
+        ELSE
+            UPDATE config_version v SET is_active = false WHERE v.env_id = p_env_id AND v.key_id = v_change.key_id AND v.is_active;
+        END IF;
+        v_change.version := v_change.version + 1;
+        INSERT INTO config_version
+            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at)
+        VALUES (p_env_id, v_change.namespace_id, v_change.key_id, v_change.version, revision,
+                v_change.value, v_change.value IS NULL, true, p_actor, v_now);
+
+        changed_key_ids := changed_key_ids || v_change.key_id;
+        changed_versions := changed_versions || v_change.version;
+        v_changes := v_changes
+            || json_build_array(v_change.namespace, v_change.key, v_change.type, v_change.version, v_change.value);
+        IF v_last = 0 OR v_namespace_ids[v_last] <> v_change.namespace_id THEN
+            v_last := v_last + 1;
+            v_namespaces[v_last] := v_change.namespace;
+            v_namespace_ids[v_last] := v_change.namespace_id;
+            v_keys_added[v_last] := v_change.keys_added;
+            v_bytes_added[v_last] := v_change.bytes_added;
+        ELSE
+            v_keys_added[v_last] := v_keys_added[v_last] + v_change.keys_added;
+            v_bytes_added[v_last] := v_bytes_added[v_last] + v_change.bytes_added;
+        END IF;
+    END LOOP;
     IF v_found <> cardinality(p_key_ids) THEN
         RAISE EXCEPTION 'a key was deleted meanwhile' USING ERRCODE = 'CSKEY';
     END IF;
 
-    -- What really changes, in the order of the hashed content.
-    SELECT coalesce(array_agg(c.key_id), '{}'), array_agg(c.value), array_agg(c.version), array_agg(DISTINCT c.namespace),
-           json_agg(json_build_array(c.namespace, c.key, c.version, c.value))
-    INTO changed_key_ids, v_values, changed_versions, v_namespaces, v_changes
-    FROM (
-        SELECT w.key_id, w.value, coalesce(a.version, 0) + 1 AS version, n.name AS namespace, k.name AS key
-        FROM unnest(p_key_ids, p_values) AS w (key_id, value)
-        JOIN config_key k ON k.id = w.key_id
-        JOIN namespace n ON n.id = k.namespace_id
-        LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
-        WHERE a.value IS DISTINCT FROM w.value
-        ORDER BY n.name COLLATE "C", k.name COLLATE "C"
-    ) AS c;
-
-    IF changed_key_ids = '{}' THEN
+    IF v_last = 0 THEN
         UPDATE environment e SET revision = e.revision - 1 WHERE e.id = p_env_id;
         revision := v_previous.revision;
         hash := v_previous.hash;
-        changed_versions := '{}';
     ELSE
         INSERT INTO scope AS s (env_id, namespace_id, revision, keys, bytes)
-        SELECT p_env_id, k.namespace_id, revision,
-               sum((w.value IS NOT NULL)::integer - (a.value IS NOT NULL)::integer),
-               sum(coalesce(octet_length(w.value) + octet_length(k.name), 0) - coalesce(octet_length(a.value) + octet_length(k.name), 0))
-        FROM unnest(changed_key_ids, v_values) AS w (key_id, value)
-        JOIN config_key k ON k.id = w.key_id
-        LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
-        GROUP BY k.namespace_id
+        SELECT p_env_id, c.namespace_id, revision, c.keys_added, c.bytes_added
+        FROM unnest(v_namespace_ids, v_keys_added, v_bytes_added) AS c (namespace_id, keys_added, bytes_added)
         ON CONFLICT (env_id, namespace_id)
         DO UPDATE SET revision = EXCLUDED.revision, keys = s.keys + EXCLUDED.keys, bytes = s.bytes + EXCLUDED.bytes;
 
-        UPDATE config_version v SET is_active = false
-        WHERE v.env_id = p_env_id AND v.key_id = ANY (changed_key_ids) AND v.is_active;
-        INSERT INTO config_version
-            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at)
-        SELECT p_env_id, k.namespace_id, w.key_id, w.version, revision, w.value, w.value IS NULL, true, p_actor, v_now
-        FROM unnest(changed_key_ids, v_values, changed_versions) AS w (key_id, value, version)
-        JOIN config_key k ON k.id = w.key_id;
-
-        -- Shrinking an overfull scope is always allowed.
-        SELECT n.name, s.keys, s.bytes INTO v_full FROM scope s JOIN namespace n ON n.id = s.namespace_id
-        WHERE s.env_id = p_env_id AND n.name = ANY (v_namespaces) AND (s.keys > p_scope_keys_max OR s.bytes > p_scope_bytes_max)
-        LIMIT 1;
-        IF FOUND AND EXISTS (SELECT FROM unnest(v_values) AS value WHERE value IS NOT NULL) THEN
-            RAISE EXCEPTION 'namespace % would hold % keys and % bytes in %; the limits are % keys and % bytes',
-                v_full.name, v_full.keys, v_full.bytes, v_env, p_scope_keys_max, p_scope_bytes_max USING ERRCODE = 'CSLIM';
-        END IF;
-
         hash := sha256(v_previous.hash
-            || convert_to(release_content(v_env, revision, p_kind, p_note, p_actor, v_now, v_changes), 'UTF8'));
+            || convert_to(release_content(v_env, revision, p_kind, p_note, p_actor, v_now, to_json(v_changes)), 'UTF8'));
         INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
         VALUES (p_env_id, revision, hash, p_kind, p_note, v_namespaces, p_actor, v_now);
         INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
@@ -380,7 +405,7 @@ BEGIN
 
     IF p_idempotency_key IS NOT NULL THEN
         INSERT INTO idempotency (caller, key, request, body_hash, env_id, revision, changed, created_at)
-        VALUES (p_actor, p_idempotency_key, p_request, p_body_hash, p_env_id, revision, changed_key_ids <> '{}', v_now)
+        VALUES (p_actor, p_idempotency_key, p_request, p_body_hash, p_env_id, revision, v_last > 0, v_now)
         -- Only a row older than 24 hours can be in the way here.
         ON CONFLICT (caller, key, request) DO UPDATE
         SET body_hash = EXCLUDED.body_hash, env_id = EXCLUDED.env_id, revision = EXCLUDED.revision, changed = EXCLUDED.changed,
@@ -391,6 +416,8 @@ END $$;
 -- Rights of the service's role ---------------------------------------------------------------------------------------
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+-- Nor on those that later migrations make.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO configsvc_service;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO configsvc_service;
 GRANT INSERT, UPDATE (description) ON namespace TO configsvc_service;

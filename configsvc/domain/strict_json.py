@@ -6,6 +6,7 @@ such a text can see two different values, so it is refused here, before any fram
 
 import json
 import math
+import re
 
 from configsvc.errors import Malformed
 
@@ -13,6 +14,9 @@ from configsvc.errors import Malformed
 DEPTH_MAX = 64
 #: 64-bit signed: what Postgres, Go and Java can hold.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+#: Brackets, and whole strings, whose brackets don't count. Linear on any text: possessive, and content with a string
+#: that never ends.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def loads(data: bytes) -> object:
@@ -48,22 +52,12 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return
     depth = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
+    for token in _BRACKETS.finditer(text):
+        if token[0] in "[{":
             depth += 1
             if depth > DEPTH_MAX:
                 raise Malformed(f"the JSON is nested more than {DEPTH_MAX} levels deep")
-        elif character in "]}":
+        elif token[0] in "]}":
             depth -= 1
 
 

@@ -1,6 +1,7 @@
 """Postgres: the pool, transactions, and the one place where driver errors become ours."""
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -44,6 +45,12 @@ OTHER_BODY = "this Idempotency-Key was used with another body: send a new key wi
 
 _UNAVAILABLE = "the database does not answer now; try again in a moment"
 
+#: By constraint of the table scope.
+_TOO_LARGE = {
+    "scope_keys_max": "a namespace may have values for 10,000 keys in one environment: unset some, or begin another",
+    "scope_bytes_max": "a namespace may hold 16 MiB in one environment: unset something, or begin another",
+}
+
 
 def with_defaults(database_url: str) -> str:
     """Return the connection string with our bounds, where it does not set its own."""
@@ -57,6 +64,7 @@ class Database:
         """``database_url``: a libpq URL or DSN, of the service's role."""
         self._conninfo = with_defaults(database_url)
         self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+        self._opening = threading.Lock()
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Row]]:
@@ -72,7 +80,9 @@ class Database:
         except PoolTimeout as error:
             raise Unavailable(_UNAVAILABLE) from error
         except psycopg.Error as error:
-            raise _translated(error) from error
+            if (ours := _translated(error)) is None:
+                raise
+            raise ours from error
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Row]]:
@@ -102,18 +112,19 @@ class Database:
             self._pool = None
 
     def _opened(self) -> ConnectionPool[psycopg.Connection[Row]]:
-        if self._pool is None:
-            self._pool = ConnectionPool(
-                self._conninfo,
-                connection_class=psycopg.Connection[Row],
-                kwargs={"autocommit": True, "row_factory": dict_row},
-                min_size=1,
-                max_size=POOL_SIZE_MAX,
-                timeout=POOL_WAIT_S,
-                reconnect_timeout=RECONNECT_S,
-                open=True,
-            )
-        return self._pool
+        with self._opening:  # the first requests come together
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._conninfo,
+                    connection_class=psycopg.Connection[Row],
+                    kwargs={"autocommit": True, "row_factory": dict_row},
+                    min_size=1,
+                    max_size=POOL_SIZE_MAX,
+                    timeout=POOL_WAIT_S,
+                    reconnect_timeout=RECONNECT_S,
+                    open=True,
+                )
+            return self._pool
 
 
 def connect(database_url: str, **options: Any) -> psycopg.Connection[Row]:
@@ -123,15 +134,15 @@ def connect(database_url: str, **options: Any) -> psycopg.Connection[Row]:
     )
 
 
-def _translated(error: psycopg.Error) -> Exception:
+def _translated(error: psycopg.Error) -> Exception | None:
     message = error.diag.message_primary or ""
     match error.sqlstate:
         case "CSIFM":
             return RevisionMismatch(f"{message} since you read it: read it again, and send the new ETag in If-Match")
         case "CSIDM":
             return Conflict(OTHER_BODY)
-        case "CSLIM":
-            return PayloadTooLarge(message)
+        case "23514" if error.diag.table_name == "scope":
+            return PayloadTooLarge(_TOO_LARGE[str(error.diag.constraint_name)])
         case "CSKEY" | "CSENV":
             return Conflict(f"{message}: look again, then repeat the request")
         case "CSSTL":
@@ -139,4 +150,4 @@ def _translated(error: psycopg.Error) -> Exception:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         log.warning("database: %s", " ".join(str(error).split()))
         return Unavailable(_UNAVAILABLE)
-    return error
+    return None

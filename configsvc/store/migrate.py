@@ -12,23 +12,35 @@ _LOCK = 0x636F6E66
 #: A migration that waits longer for a table would make every request behind it wait too.
 _LOCK_TIMEOUT_MS = 5_000
 
+# Roles belong to the whole server: another database's migration may be making them at this moment. Who may not create
+# roles can migrate when an administrator has made them, and granted configsvc_owner.
 _ROLES: LiteralString = """
 DO $$
 BEGIN
-    BEGIN
+    IF to_regrole('configsvc_owner') IS NULL THEN
         CREATE ROLE configsvc_owner NOLOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-    END;
-    BEGIN
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+DO $$
+BEGIN
+    IF to_regrole('configsvc_service') IS NULL THEN
         CREATE ROLE configsvc_service LOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-    END;
-    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+DO $$
+BEGIN
+    IF NOT pg_has_role(current_user, 'configsvc_owner', 'USAGE') THEN
         EXECUTE format('GRANT configsvc_owner TO %I', current_user);
     END IF;
-    GRANT USAGE, CREATE ON SCHEMA public TO configsvc_owner;
 END $$;
+GRANT USAGE, CREATE ON SCHEMA public TO configsvc_owner;
+-- Up to Postgres 14 everybody might, and could put an operator of their own before the owner's functions.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 """
+
+_AS_OWNER: LiteralString = "SET LOCAL ROLE configsvc_owner; SET LOCAL search_path = public"
 
 _LEDGER: LiteralString = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -68,18 +80,18 @@ def check(database_url: str) -> None:
 
 
 def _migrate(connection: psycopg.Connection) -> list[str]:
-    connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(_LOCK_TIMEOUT_MS)])
     connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(_LOCK_TIMEOUT_MS)])
     with connection.transaction():
         connection.execute(_ROLES)
-        connection.execute("SET LOCAL ROLE configsvc_owner")
+        connection.execute(_AS_OWNER)
         connection.execute(_LEDGER)
     applied = _applied(connection)
     _refuse_newer(applied)
     pending = [name for name in _available() if name not in applied]
     for name in pending:
         with connection.transaction():
-            connection.execute("SET LOCAL ROLE configsvc_owner")
+            connection.execute(_AS_OWNER)
             # Our own file, as whole as it is: not input.
             connection.execute(cast(LiteralString, (sql_dir() / "migrations" / f"{name}.sql").read_text("utf-8")))
             connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", [name])

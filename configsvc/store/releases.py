@@ -10,10 +10,6 @@ from configsvc.store.queries import load
 
 _SQL = load("releases")
 
-#: A scope is loaded whole by every client that follows it.
-SCOPE_KEYS_MAX = 10_000
-SCOPE_BYTES_MAX = 16 * 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Idempotency:
@@ -64,8 +60,6 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
             "key_ids": list(release.key_ids),
             "values": list(release.values),
             "base_namespaces": list(release.base_namespaces),
-            "scope_keys_max": SCOPE_KEYS_MAX,
-            "scope_bytes_max": SCOPE_BYTES_MAX,
             "idempotency_key": idempotency and idempotency.key,
             "request": idempotency and idempotency.request,
             "body_hash": idempotency and idempotency.body_hash,

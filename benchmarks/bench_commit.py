@@ -1,0 +1,230 @@
+"""Commits per second of the store, against a floor measured in the same run.
+
+The floor is a bare plpgsql function with the statements that no commit can do without, for one change: the same
+tables, indexes, hash and NOTIFY, and no Idempotency-Key, If-Match or batches. Both are called in the same way, by as
+many processes as there are writers, all on one key, in turns of a second. fsync is on.
+
+    python -m benchmarks.bench_commit
+
+CONFIGSVC_TEST_DATABASE_URL, a superuser's, names another Postgres than the embedded one.
+"""
+
+import itertools
+import multiprocessing
+import os
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo, sql
+
+from configsvc.dev.ports import free_port
+from configsvc.dev.postgres import PostgresServer
+from configsvc.dev.supervisor import Supervisor
+from configsvc.store import releases
+from configsvc.store.access import Origin
+from configsvc.store.database import Connection, connect
+from configsvc.store.migrate import migrate
+
+WRITERS = (1, 8)
+#: Turns of each variant. The median of their ratios counts, so that a busy neighbour spoils a turn, not the result.
+ROUNDS = 7
+TURN_S = 1.0
+TARGET = 0.9
+#: All writers begin together, this long after they were told.
+HEAD_START_S = 0.05
+
+VARIANTS = ("floor", "store")
+
+FLOOR = """
+CREATE FUNCTION bench_floor(
+    p_env_id smallint, p_key_id bigint, p_value text, p_kind text, p_note text, p_actor text, p_request_id text,
+    p_address text, OUT new_revision bigint, OUT new_hash bytea
+) LANGUAGE plpgsql AS $$
+DECLARE
+    v_env text;
+    v_previous record;
+    v_now timestamptz;
+    v_key record;
+BEGIN
+    UPDATE environment SET revision = revision + 1 WHERE id = p_env_id
+    RETURNING revision, name INTO new_revision, v_env;
+    SELECT hash, created_at INTO v_previous FROM release WHERE env_id = p_env_id AND revision = new_revision - 1;
+    v_now := greatest(clock_timestamp(), v_previous.created_at + interval '1 microsecond');
+    SELECT k.namespace_id, k.name, k.type, n.name AS namespace, a.value, coalesce(a.version, 0) + 1 AS version
+    INTO v_key
+    FROM config_key k
+    JOIN namespace n ON n.id = k.namespace_id
+    LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = k.id AND a.is_active
+    WHERE k.id = p_key_id;
+    UPDATE config_version SET is_active = false WHERE env_id = p_env_id AND key_id = p_key_id AND is_active;
+    INSERT INTO config_version
+        (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at)
+    VALUES (p_env_id, v_key.namespace_id, p_key_id, v_key.version, new_revision, p_value, false, true, p_actor, v_now);
+    INSERT INTO scope AS s (env_id, namespace_id, revision, keys, bytes)
+    VALUES (p_env_id, v_key.namespace_id, new_revision, 1, octet_length(v_key.name) + octet_length(p_value))
+    ON CONFLICT (env_id, namespace_id) DO UPDATE
+    SET revision = new_revision, bytes = s.bytes + octet_length(p_value) - octet_length(v_key.value);
+    new_hash := sha256(v_previous.hash || convert_to(json_build_array(
+        'configsvc/release/v1', v_env, new_revision, p_kind, p_note, p_actor,
+        trunc(extract(epoch FROM v_now) * 1000000)::bigint,
+        json_build_array(json_build_array(v_key.namespace, v_key.name, v_key.type, v_key.version, p_value))
+        )::text, 'UTF8'));
+    INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
+    VALUES (p_env_id, new_revision, new_hash, p_kind, p_note, ARRAY[v_key.namespace], p_actor, v_now);
+    INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
+    VALUES (p_env_id, new_revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
+            jsonb_build_object('namespaces', ARRAY[v_key.namespace], 'changes', 1), v_now);
+    INSERT INTO outbox (env_id, revision) VALUES (p_env_id, new_revision);
+    PERFORM pg_notify('configsvc', v_env || ':' || new_revision);
+END $$
+"""
+
+CALL_FLOOR = """
+SELECT new_revision, new_hash FROM bench_floor(
+    %(env_id)s::smallint, %(key_id)s, %(value)s, %(kind)s, %(note)s, %(actor)s, %(request_id)s, %(address)s)
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the writers write to: one key, in an environment for each variant."""
+
+    superuser_url: str = field(repr=False)
+    env_ids: dict[str, int]
+    key_id: int
+
+
+def main() -> None:
+    """Measure and print."""
+    with _postgres_url() as url, _database(url) as target, _writers(max(WRITERS), target) as pipes:
+        for writers in WRITERS:
+            print(_line(writers, _measure(pipes[:writers])), flush=True)
+
+
+def _line(writers: int, rates: dict[str, list[float]]) -> str:
+    ratio = statistics.median(store / floor for floor, store in zip(rates["floor"], rates["store"], strict=True))
+    floor, store = (statistics.median(rates[variant]) for variant in VARIANTS)
+    verdict = "ok" if ratio >= TARGET else "below the target"
+    return (
+        f"commit, {writers} writer{'s' if writers > 1 else ' '}: {ratio:.2f} of the floor "
+        f"(target {TARGET}: {verdict}); {store:,.0f}/s, floor {floor:,.0f}/s"
+    )
+
+
+def _measure(pipes: list[Pipe]) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    for number in range(ROUNDS):
+        # Who goes first takes turns too.
+        for variant in VARIANTS if number % 2 else VARIANTS[::-1]:
+            begin = time.monotonic() + HEAD_START_S
+            for pipe in pipes:
+                pipe.send((variant, begin))
+            rates[variant].append(sum(pipe.recv() for pipe in pipes) / TURN_S)
+    return rates
+
+
+@contextmanager
+def _writers(count: int, target: Target) -> Iterator[list[Pipe]]:
+    """Processes, because one Python could not keep Postgres busy; started afresh, because connections don't fork."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for number in range(count):
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_write, args=(theirs, target, number))
+        process.start()
+        pipes.append(ours)
+        processes.append(process)
+    for pipe in pipes:
+        pipe.recv()
+    yield pipes
+    for pipe in pipes:
+        pipe.send(None)
+    for process in processes:
+        process.join()
+
+
+def _write(pipe: Pipe, target: Target, number: int) -> None:
+    values = itertools.count(number * 1_000_000_000)
+    # Without our `options`, which are for a service: here they name the role.
+    service = connect(target.superuser_url, options="-c role=configsvc_service")
+    calls = {"store": _store_call(service, target), "floor": _floor_call(connect(target.superuser_url), target)}
+    pipe.send("ready")
+    while (turn := pipe.recv()) is not None:
+        variant, begin = turn
+        call = calls[variant]
+        done = 0
+        time.sleep(max(0.0, begin - time.monotonic()))
+        while time.monotonic() < begin + TURN_S:
+            call(str(next(values)))
+            done += 1
+        pipe.send(done)
+
+
+def _store_call(connection: Connection, target: Target) -> Callable[[str], object]:
+    origin = Origin("bench", "request", "127.0.0.1")
+
+    def call(value: str) -> object:
+        change = releases.Commit(target.env_ids["store"], "edit", "a note", [target.key_id], [value])
+        return releases.commit(connection, change, origin, None)
+
+    return call
+
+
+def _floor_call(connection: Connection, target: Target) -> Callable[[str], object]:
+    always = {
+        "env_id": target.env_ids["floor"], "key_id": target.key_id, "kind": "edit", "note": "a note", "actor": "bench",
+        "request_id": "request", "address": "127.0.0.1",
+    }  # fmt: skip
+
+    def call(value: str) -> object:
+        return connection.execute(CALL_FLOOR, always | {"value": value}).fetchone()
+
+    return call
+
+
+@contextmanager
+def _postgres_url() -> Iterator[str]:
+    if url := os.environ.get("CONFIGSVC_TEST_DATABASE_URL"):
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        Path(name).chmod(0o755)  # as root, Postgres runs as somebody else
+        server = PostgresServer(Path(name) / "data", free_port(), secrets.token_hex(16))
+        with Supervisor(Path(name), print) as supervisor:
+            supervisor.start(server.program())
+            yield server.url()
+
+
+@contextmanager
+def _database(url: str) -> Iterator[Target]:
+    name = f"configsvc_bench_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield _prepared(conninfo.make_conninfo(url, dbname=name))
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _prepared(url: str) -> Target:
+    migrate(url)
+    with connect(url) as connection:
+        connection.execute(FLOOR)
+        key = connection.execute(
+            "WITH made AS (INSERT INTO namespace (name, created_by) VALUES ('bench', 'bench') RETURNING id) "
+            "INSERT INTO config_key (namespace_id, name, type, created_by) "
+            "SELECT id, 'rate_limit', 'int', 'bench' FROM made RETURNING id"
+        ).fetchone()
+        envs = connection.execute("SELECT id FROM environment ORDER BY id").fetchall()
+    assert key is not None
+    return Target(url, dict(zip(VARIANTS, (row["id"] for row in envs), strict=False)), key["id"])
+
+
+if __name__ == "__main__":
+    main()
