@@ -70,13 +70,15 @@ class Application:
         return None
 
     def _read(self) -> None:
-        for line in self._process.stdout or ():
-            event = json.loads(line)
-            with self._heard:
-                self.events.append(event)
-                if event["event"] == "transport":
-                    self.transport, self.transport_at_ns = event["transport"], event["at_ns"]
-                self._heard.notify_all()
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                event = json.loads(line)
+                with self._heard:
+                    self.events.append(event)
+                    if event["event"] == "transport":
+                        self.transport, self.transport_at_ns = event["transport"], event["at_ns"]
+                    self._heard.notify_all()
         with self._heard:
             self.ended = True
             self._heard.notify_all()

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-LABEL_COLUMNS = 44
-CELL_COLUMNS = 12
+LABEL_COLUMNS = 42
+CELL_COLUMNS = 11
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
@@ -17,7 +17,7 @@ def row(label: str, cells: Sequence[str]) -> str:
     """One line of a table: the label on the left, the cells right-aligned."""
     if len(label) > LABEL_COLUMNS:
         label = label[: LABEL_COLUMNS - 1] + "…"
-    return "  " + label.ljust(LABEL_COLUMNS) + "".join(cell.rjust(CELL_COLUMNS) for cell in cells)
+    return "   " + label.ljust(LABEL_COLUMNS) + "".join(cell.rjust(CELL_COLUMNS) for cell in cells)
 
 
 def milliseconds(latency_ms: float | None) -> str:

@@ -27,19 +27,19 @@ class Release:
 
     def __str__(self) -> str:
         if len(self.changes) > 1:
-            namespaces = {change["namespace"] for change in self.changes}
-            return f"{self.note} ({len(self.changes)} keys, {len(namespaces)} namespaces)"
+            return f"{self.note} ({len(self.changes)} keys)"
         (change,) = self.changes
         return f"{change['namespace']}/{change['key']} → {json.dumps(change['value'], ensure_ascii=False)}"
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What the service said about a release, and when it was asked."""
+    """What the service said about a release; when it was asked, and when it had answered."""
 
     release: Release
     revision: int
     sent_ns: int
+    answered_ns: int
 
 
 def read_settings() -> dict[str, dict[str, dict[str, Any]]]:
@@ -81,7 +81,7 @@ class Office:
             method, body = "PUT", {"value": change["value"]}
         sent_ns = time.monotonic_ns()
         answer = self._call("developer", method, path, body | {"note": release.note})
-        return Committed(release, answer["revision"], sent_ns)
+        return Committed(release, answer["revision"], sent_ns, time.monotonic_ns())
 
     def _create_namespace(self, name: str) -> None:
         description = f"The shop's {name}"
