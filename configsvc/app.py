@@ -44,7 +44,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
     problems.register(app)
     app.before_request(hub.start)  # at the first request, in the process that serves it

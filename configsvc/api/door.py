@@ -9,11 +9,14 @@ from flask import Request
 from pydantic import BaseModel, ValidationError
 
 from configsvc.domain import strict_json
-from configsvc.errors import Malformed, ValidationFailed
+from configsvc.errors import Malformed, PayloadTooLarge, ValidationFailed
 from configsvc.service.releases import ERRORS_MAX, Condition
 
 #: One request body: four times the largest value, and small enough to hold many at once.
 BODY_BYTES_MAX = 1024 * 1024
+BODY_TOO_LARGE = f"the body is larger than {BODY_BYTES_MAX} bytes"
+#: Longer than every path of the contract; a client may send any name for a field.
+_PATH_CHARACTERS_MAX = 100
 #: One page of a list.
 LIMIT_MAX, LIMIT_DEFAULT = 500, 100
 #: Longer than any UUID or ULID; it becomes part of a primary key.
@@ -28,10 +31,13 @@ def body(request: Request, model: type[Model], *, optional: bool = False) -> Mod
     """Return the request's body as ``model``.
 
     Raises:
+        PayloadTooLarge: it is over ``BODY_BYTES_MAX``.
         Malformed: it is not strict JSON.
         ValidationFailed: it is, but breaks the contract; every field is named.
     """
     data = request.get_data(cache=True)
+    if len(data) > BODY_BYTES_MAX:
+        raise PayloadTooLarge(BODY_TOO_LARGE)
     if not data and optional:
         return model()
     try:
@@ -125,7 +131,7 @@ def _path(location: tuple[str | int, ...]) -> str:
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path
+    return path[:_PATH_CHARACTERS_MAX]
 
 
 def _sentence(message: str) -> str:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.door import BODY_TOO_LARGE
 from configsvc.domain import strict_json
 from configsvc.errors import PayloadTooLarge, RequestError
 
@@ -50,7 +50,7 @@ def _request_error(error: RequestError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 413:
-        return _request_error(PayloadTooLarge(f"the body is larger than {BODY_BYTES_MAX} bytes"))
+        return _request_error(PayloadTooLarge(BODY_TOO_LARGE))
     if status == 404:
         return _problem("not_found", "there is nothing at this address: the README says where the API is described")
     response = _problem(_CODE.get(status, "malformed"), error.description or HTTPStatus(status).phrase)

@@ -26,7 +26,8 @@ def register(app: Flask, authenticator: Authenticator) -> None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         if request.endpoint not in OPEN and request.endpoint is not None:
-            g.caller = authenticate(authenticator)
+            reading = request.method in ("GET", "HEAD") or request.endpoint in READING_POSTS
+            g.caller = authenticate(authenticator, fresh=not reading)
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
         if any("\0" in text for text in (request.path, *request.args.values())):
             raise Malformed("the address holds the character NUL")
@@ -41,9 +42,8 @@ def register(app: Flask, authenticator: Authenticator) -> None:
     app.after_request(end)
 
 
-def authenticate(authenticator: Authenticator) -> Caller:
-    """Authenticate this request; writes ask the database each time."""
-    fresh = request.method not in ("GET", "HEAD") and request.endpoint not in READING_POSTS
+def authenticate(authenticator: Authenticator, *, fresh: bool) -> Caller:
+    """Authenticate this request; ``fresh`` asks the database, as writes do, and reads that were held."""
     return authenticator.authenticate(
         request.headers.get("Authorization"), g.request_id, request.remote_addr or "", fresh=fresh
     )

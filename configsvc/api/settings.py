@@ -23,7 +23,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
         else:
             scope = history.scope(caller(), namespace, env, moment)
         etag = f"r{scope.label.cursor}{'.m' if scope.masked else ''}"
-        if etag in request.if_none_match:
+        if request.if_none_match.contains_weak(etag):
             return _cacheable(Response(status=304), etag)
         return _cacheable(render.ready(_scope_text(namespace, env, scope, reading.values(scope))), etag)
 
@@ -32,7 +32,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
         door.parameters(request)
         row = reading.key(caller(), namespace, env, key)
         etag = f"v{row['version']}"
-        if etag in request.if_none_match:
+        if request.if_none_match.contains_weak(etag):
             return _cacheable(Response(status=304), etag)
         entry = messages.config_entry(row["type"], row["version"], row["value"])
         more = {

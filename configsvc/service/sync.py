@@ -70,12 +70,11 @@ class Sync:
         self._bodies = bodies
         self._waker = waker
 
-    def sync(self, authenticate: Callable[[], Caller], asked: Asked, wait_s: float) -> Answer:
+    def sync(self, caller: Caller, authenticate: Callable[[], Caller], asked: Asked, wait_s: float) -> Answer:
         """Answer at once if there is news, else as soon as there is, at the latest after ``wait_s`` seconds.
 
-        ``authenticate`` is asked again after a hold: a token may have been revoked meanwhile.
+        ``authenticate`` is asked after a hold: a token may have been revoked meanwhile.
         """
-        caller = authenticate()
         deadline = time.monotonic() + wait_s
         while True:
             view = self._view(caller, asked)
@@ -87,13 +86,19 @@ class Sync:
             caller = authenticate()
 
     def watch(
-        self, authenticate: Callable[[], Caller], namespace: str, env: str, since: int | str, timeout_s: float
+        self,
+        caller: Caller,
+        authenticate: Callable[[], Caller],
+        namespace: str,
+        env: str,
+        since: int | str,
+        timeout_s: float,
     ) -> Answer:
         """Answer as soon as the scope has changed since a revision or a cursor, at the latest after ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         asked = Asked(env, [namespace], None, None)
         while True:
-            view = self._view(authenticate(), asked)
+            view = self._view(caller, asked)
             state = self._state(asked, since)
             after = since if isinstance(since, int) else cursors.revision_of(since) or 0
             label = state.scopes[namespace]
@@ -105,6 +110,7 @@ class Sync:
             if left_s <= 0:
                 return Answer("none", False, state, view, {})
             self._waker.wait(env, state.revision, left_s)
+            caller = authenticate()
 
     def _view(self, caller: Caller, asked: Asked) -> str:
         """Check the rights and put them into one opaque word: it changes when what the caller sees would."""
