@@ -25,6 +25,9 @@ def write_private(path: Path, text: str) -> None:
     scratch.unlink(missing_ok=True)
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        # The passwords in it can't be made again: an empty file after a power cut would lock the database for ever.
+        os.fsync(file.fileno())
     scratch.rename(path)
 
 
@@ -121,6 +124,8 @@ class DataDir:
             return dict(json.loads((self.path / "kept.json").read_text("utf-8")))
         except FileNotFoundError:
             return {}
+        except ValueError as error:
+            raise SetupError(f"{self.shown / 'kept.json'} is damaged: mend it, or remove {self.shown}") from error
 
     def _write(self) -> None:
         write_private(self.path / "kept.json", json.dumps(self._kept, indent=1))

@@ -26,7 +26,9 @@ class _StopAsked(BaseException):
 def run_until_stopped(service: Service, ready: Callable[[], None]) -> None:
     """Start it, call ``ready``, wait for SIGINT, SIGTERM or SIGHUP (which may come during the start), and stop it."""
     for number in _SIGNALS:
-        signal.signal(number, _ask_to_stop)
+        # nohup ignores SIGHUP for us, and means it. A script's `&` ignores SIGINT, and means the keyboard's.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _ask_to_stop)
     try:
         service.start()
         ready()

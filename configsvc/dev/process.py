@@ -75,6 +75,10 @@ class Spawner:
         """Tell the reaper that this one has ended, before its number is used again."""
         os.write(self._register_fd, b"-%d\n" % pid)
 
+    def remove_at_end(self, file: Path) -> None:
+        """Have this file removed when the programs end, or we vanish."""
+        os.write(self._register_fd, f"!{file.absolute()}\n".encode())
+
     def close(self) -> None:
         """Let the reaper end what is left and wait for it."""
         os.close(self._register_fd)

@@ -2,10 +2,12 @@
 
 Runs as a process and a session of its own, from the standard library alone, so that it starts in milliseconds. Its
 standard input is a pipe whose other end the supervisor holds. Lines: ``<pid> <signal>`` for a new process group,
-``-<pid>`` for one that has ended. At the end of input every group that is left gets its signal, then SIGCONT in case it
-is frozen, and soon after that SIGKILL.
+``-<pid>`` for one that has ended, ``!<path>`` for a file that only means something while the supervisor lives. At the
+end of input those files are removed, and every group that is left gets its signal, then SIGCONT in case it is frozen,
+and soon after that SIGKILL.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -31,12 +33,18 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     groups: dict[int, int] = {}
+    files: list[str] = []
     for line in sys.stdin:
         if line.startswith("-"):
             groups.pop(int(line[1:]), None)
+        elif line.startswith("!"):
+            files.append(line[1:].rstrip("\n"))
         else:
             pid, number = line.split()
             groups[int(pid)] = int(number)
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.unlink(file)  # noqa: PTH108  # pathlib would triple the time to start
     for pid, number in groups.items():
         _signal_group(pid, number)
         _signal_group(pid, signal.SIGCONT)

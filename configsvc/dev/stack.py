@@ -44,7 +44,7 @@ class Stack:
         port: of the API; 0 takes any free one.
         relays: how many relay processes; one of them leads.
         workers: how many web workers.
-        ready_file: written when all parts answer, gone again after ``stop``.
+        ready_file: written when all parts answer; gone when they are stopped, or this process is killed.
         report: called with one line when a part dies.
 
     The parts are ``postgres``, ``valkey``, ``web``, ``relay`` (then ``relay-2``, …).
@@ -85,7 +85,7 @@ class Stack:
         with contextlib.ExitStack() as cleanup:
             data = DataDir(self._data_dir)
             cleanup.callback(data.close)
-            self._forget_ready_file(cleanup)
+            self._forget_ready_file()
             port = self._web_port(data)
             supervisor = cleanup.enter_context(Supervisor(data.logs, self._report, data.lock_fd))
             self._supervisor = supervisor
@@ -157,14 +157,12 @@ class Stack:
             workers=self._workers,
         )
 
-    def _forget_ready_file(self, cleanup: contextlib.ExitStack) -> None:
-        """A ready file is there while the stack is ready, and at no other time."""
+    def _forget_ready_file(self) -> None:
         if self._ready_file is not None:
             try:
                 self._ready_file.unlink(missing_ok=True)
             except OSError as error:
                 raise SetupError(f"can't use {self._ready_file} as ready file: {error.strerror}") from error
-            cleanup.callback(self._ready_file.unlink, missing_ok=True)
 
     def _announce(self, data: DataDir) -> None:
         write_private(data.path / "env", env_file(self.url, self.tokens, Path(sys.executable).parent))
@@ -176,6 +174,7 @@ class Stack:
             "database_url": self.database_url,
             "tokens": self.tokens,
         }
+        self._supervisor.remove_at_end(self._ready_file)
         try:
             write_private(self._ready_file, json.dumps(ready, indent=1) + "\n")
         except OSError as error:

@@ -45,6 +45,10 @@ class Supervisor:
         """The program of this name."""
         return next(part for wave in self._waves for part in wave if part.name == name)
 
+    def remove_at_end(self, file: Path) -> None:
+        """Have this file removed when everything is stopped, or this process vanishes."""
+        self._spawner.remove_at_end(file)
+
     def stop(self) -> None:
         """Stop everything, the last wave first, and return when all of it has ended. Twice is fine."""
         if self._stopping.is_set():
