@@ -1,5 +1,7 @@
 """The hub against a real Postgres: held requests wake when a release commits, and only then."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -165,3 +167,36 @@ def test_it_heals_after_its_connection_was_lost(
     assert held.result(LONG_S)
     # At the first try: the hub had the dead connection replaced before it woke anybody.
     assert pool.one("SELECT 1 AS one") == {"one": 1}
+
+
+WORKER = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import sys
+import gevent
+from configsvc.delivery.hub import Hub
+from configsvc.store.database import Database
+
+url, number = sys.argv[1], int(sys.argv[2])
+hub = Hub(url, Database(url))
+hub.start()
+assert hub.wait("production", -1, 10)
+held = [gevent.spawn(hub.wait, "production", 0, 30) for _ in range(number)]
+gevent.sleep(0)
+print("held", flush=True)
+gevent.joinall(held)
+assert all(each.value for each in held)
+print("woken", flush=True)
+hub.stop()
+"""
+
+
+def test_thousands_wake_in_a_gevent_worker(database: Database, editor: Editor) -> None:
+    """In a process patched by gevent, one commit wakes 5,000 held requests, and the hub stops as everywhere."""
+    command = [sys.executable, "-c", WORKER, database.service_url, "5000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "held\n"
+        editor.count("production", 1)
+        assert worker.stdout.readline() == "woken\n"
+        assert worker.wait(LONG_S) == 0
