@@ -132,7 +132,7 @@ class Refresher:
         if self._closed:
             return
         self._begin()
-        self._take(Doubt())
+        self._apply(Doubt())
         self._thread.start()
 
     @property
