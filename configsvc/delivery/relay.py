@@ -76,6 +76,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
     _Relay(settings, stop).run()
 
 
+class _LeaseTooOldError(Exception):
+    """The lease was renewed too long ago to publish on it."""
+
+
 class _Relay:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._database_url = settings.database_url
@@ -90,6 +94,7 @@ class _Relay:
         self._heartbeat_at = 0.0
         self._postgres_faults = FaultLog(log, "relay: Postgres")
         self._redis_faults = FaultLog(log, "relay: Redis")
+        self._lease_faults = FaultLog(log, "relay: publishing in time")
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -97,7 +102,6 @@ class _Relay:
                 with connect(self._database_url, **_CONNECTION) as connection:
                     outbox.set_up_session(connection)
                     outbox.listen(connection)
-                    self._postgres_faults.worked()
                     self._take_turns(connection)
                     outbox.give_back(connection, self._holder)
             except psycopg.Error as error:
@@ -110,6 +114,7 @@ class _Relay:
         while not self._stop.is_set():
             self._renewed_at = time.monotonic()
             rows = outbox.renew(connection, self._holder)
+            self._postgres_faults.worked()
             self._note_leadership(bool(rows))
             if not rows:
                 self._bell.pause(_FOLLOW_S)
@@ -117,6 +122,10 @@ class _Relay:
             try:
                 more = self._publish(connection, rows)
                 self._redis_faults.worked()
+                self._lease_faults.worked()
+            except _LeaseTooOldError as error:
+                self._lease_faults.failed(error)
+                continue
             except redis.RedisError as error:
                 self._redis_faults.failed(error)
                 outbox.give_back(connection, self._holder)
@@ -137,10 +146,9 @@ class _Relay:
 
     def _publish_heartbeats(self, newest: Sequence[Row]) -> None:
         now = time.monotonic()
-        if now < self._heartbeat_at or not self._may_publish():
-            return
-        self._publisher.publish([self._header(release) for release in newest])
-        self._heartbeat_at = now + _HEARTBEAT_S
+        if now >= self._heartbeat_at:
+            self._send([self._header(release) for release in newest])
+            self._heartbeat_at = now + _HEARTBEAT_S
 
     def _publish_releases(self, connection: Connection, releases: Sequence[Row]) -> None:
         env_id = releases[0]["env_id"]
@@ -149,14 +157,14 @@ class _Relay:
         by_revision = {revision: list(rows) for revision, rows in groupby(changes, itemgetter("revision"))}
         rendered = ((release, self._messages(release, by_revision[release["revision"]])) for release in releases)
         for batch in _batches(rendered):
-            if not self._may_publish():
-                return
-            self._publisher.publish([message for _, release_messages in batch for message in release_messages])
+            self._send([message for _, release_messages in batch for message in release_messages])
             outbox.mark(connection, env_id, [release["revision"] for release, _ in batch])
 
-    def _may_publish(self) -> bool:
-        """Whether the lease is surely still ours; asked right before each publishing: we may have been frozen."""
-        return time.monotonic() - self._renewed_at < _PUBLISH_WITHIN_S
+    def _send(self, outgoing: Sequence[Message]) -> None:
+        # The last look before the network: we may have been frozen at any point since the renewal.
+        if time.monotonic() - self._renewed_at >= _PUBLISH_WITHIN_S:
+            raise _LeaseTooOldError("a turn took more than a second; is Postgres or Redis slow?")
+        self._publisher.publish(outgoing)
 
     def _messages(self, release: Row, changes: Iterable[Row]) -> list[Message]:
         """The parts of one release, then its header."""
