@@ -160,7 +160,7 @@ def test_far_behind_is_full(ops: Caller, database: Database, settings: Settings)
     store = Store(settings.database_url)
     with store.connection() as connection:
         for value in range(2, 1002):
-            commit(connection, Commit(env_id, "edit", "", [key_id], [str(value)]), Origin("test", "", ""), None)
+            commit(connection, Commit(env_id, "edit", "", [key_id], [str(value)], [1]), Origin("test", "", ""), None)
     store.close()
     answer = sync(ops, before["cursor"], before["view"])
     assert (answer["kind"], answer["revision"]) == ("changes", 1001)

@@ -1,0 +1,123 @@
+"""What only a real server shows: many connections at once, bodies without a length, held requests of other workers."""
+
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from configsvc.dev.stack import Stack
+
+WRITERS, READERS, RELEASES_EACH = 4, 4, 40
+
+Send = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def connect(stack: Stack) -> Iterator[Callable[[str], Send]]:
+    """Opens keep-alive connections, each used by one thread."""
+    connections = []
+
+    def make(role: str) -> Send:
+        address = urlsplit(stack.url)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+        connections.append(connection)
+
+        def send(method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+            data = json.dumps(body).encode() if body is not None else None
+            connection.request(method, path, data, {"Authorization": f"Bearer {stack.tokens[role]}"} | headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or "null")
+
+        return send
+
+    yield make
+    for connection in connections:
+        connection.close()
+
+
+def test_every_answer_shows_both_namespaces_from_the_same_release(
+    connect: Callable[[str], Send], new_namespace: Callable[[], str]
+) -> None:
+    """Under many writers, no sync and no sequence of deltas ever mixes two releases, and no reader goes backwards."""
+    names = [new_namespace(), new_namespace()]
+    setup = connect("ops")
+    for name in names:
+        status, _ = setup("POST", f"/v1/namespaces/{name}/keys", {"key": "n", "type": "string"})
+        assert status == 201
+    done = threading.Event()
+    with ThreadPoolExecutor(WRITERS + READERS) as threads:
+        readers = [threads.submit(_read, connect("service"), names, done, number % 2 == 0) for number in range(READERS)]
+        writers = [threads.submit(_write, connect("ops"), names, number) for number in range(WRITERS)]
+        try:
+            for writer in writers:
+                writer.result(60)
+        finally:
+            done.set()
+        finals = {reader.result(30) for reader in readers}
+    assert len(finals) == 1
+
+
+def _write(send: Send, names: list[str], writer: int) -> None:
+    for number in range(RELEASES_EACH):
+        changes = [{"namespace": name, "key": "n", "value": f"{writer}.{number}"} for name in names]
+        status, answer = send("POST", "/v1/envs/staging/releases", {"changes": changes})
+        assert status == 200, answer
+
+
+def _read(send: Send, names: list[str], done: threading.Event, deltas: bool) -> tuple[int, str]:
+    """Follow both namespaces until the writers are done, and return what they show then."""
+    state: dict[str, str] = {}
+    have = view = None
+    revision = 0
+    while True:
+        last = done.is_set()
+        client = {"id": "1", "service": "test"}
+        body = {"client": client, "env": "staging", "namespaces": names, "have": have, "view": view, "wait_s": 0.2}
+        status, answer = send("POST", "/v1/sync", body)
+        assert status == 200, answer
+        for name, values in answer.get("values", {}).items():
+            state[name] = values.get("n", {}).get("value", "")
+        for name, changes in answer.get("changes", {}).items():
+            state[name] = changes[-1]["value"]
+        assert len({state[name] for name in names}) == 1, answer
+        assert answer["revision"] >= revision
+        revision = answer["revision"]
+        if deltas:
+            have, view = answer["cursor"], answer["view"]
+        if last:
+            return revision, state[names[0]]
+
+
+def test_a_body_of_untold_length_is_read_whole_or_refused(stack: Stack, namespace: str) -> None:
+    """Chunked bodies work; over the limit they are 413 and never cut off at it."""
+    address = urlsplit(stack.url)
+    path = f"/v1/namespaces/{namespace}/envs/staging/config/a"
+    body = b'{"value": 1, "type": "int"}'
+    for padding, status in ((0, 200), (1024 * 1024 - len(body), 200), (1024 * 1024, 413)):
+        chunks = iter([body, b" " * padding]) if padding else iter([body])
+        headers = {"Authorization": f"Bearer {stack.tokens['ops']}"}
+        with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)) as connection:
+            connection.request("PUT", path, chunks, headers, encode_chunked=True)
+            answer = connection.getresponse()
+            assert answer.status == status, padding
+            assert json.loads(answer.read()).get("code") == (None if status == 200 else "payload_too_large")
+
+
+def test_a_release_wakes_held_requests_of_every_worker(connect: Callable[[str], Send], namespace: str) -> None:
+    """Eight requests held by whichever worker are all answered by one release."""
+    path = f"/v1/namespaces/{namespace}/envs/staging"
+    ops = connect("ops")
+    _, first = ops("PUT", f"{path}/config/a", {"value": 1, "type": "int"})
+    with ThreadPoolExecutor(8) as threads:
+        watch = f"{path}/watch?since={first['cursor']}&timeout=15"
+        held = [threads.submit(connect("service"), "GET", watch) for _ in range(8)]
+        _, second = ops("PUT", f"{path}/config/a", {"value": 2})
+        for request in held:
+            status, answer = request.result(14)
+            assert (status, answer["cursor"]) == (200, second["cursor"])
