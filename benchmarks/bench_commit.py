@@ -172,7 +172,7 @@ def _store_call(connection: Connection, target: Target) -> Callable[[str], objec
     origin = Origin("bench", "request", "127.0.0.1")
 
     def call(value: str) -> object:
-        change = releases.Commit(target.env_ids["store"], "edit", "a note", [target.key_id], [value])
+        change = releases.Commit(target.env_ids["store"], "edit", "a note", [target.key_id], [value], [1])
         return releases.commit(connection, change, origin, None)
 
     return call

@@ -5,21 +5,24 @@ import logging
 from flask import Flask
 
 from configsvc.api import catalog as catalog_api
-from configsvc.api import health, problems, requests, writes
+from configsvc.api import health, keys, problems, requests, watchers, writes
 from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.hub import Hub
+from configsvc.delivery.reports import Reports
 from configsvc.service.access import Authenticator
 from configsvc.service.bodies import Bodies
 from configsvc.service.catalog import Catalog
 from configsvc.service.history import History
+from configsvc.service.keys import Keys
 from configsvc.service.plans import Plans
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.sync import Sync
+from configsvc.service.watchers import Watchers
 from configsvc.settings import Settings
 from configsvc.store.database import Database
 
@@ -40,7 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     history = History(database, bodies)
     gate = Releases(database, signer.derive("idempotency"))
     hub = Hub(settings.database_url, database)
-    sync = Sync(database, bodies, hub)
+    reports = Reports(database)
+    sync = Sync(database, bodies, hub, reports)
     push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
@@ -52,16 +56,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     requests.register(app, authenticator)
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
+    app.register_blueprint(keys.blueprint(Keys(database)))
     app.register_blueprint(settings_api.blueprint(Reading(database, bodies), history))
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
+    app.register_blueprint(watchers.blueprint(Watchers(database)))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
-    app.extensions["configsvc"] = (hub, database)
+    app.extensions["configsvc"] = (reports, hub, database)
     return app
 
 
 def close(app: Flask) -> None:
-    """Stop what the requests have started: the hub's thread and the connections. For whoever outlives the app."""
-    hub, database = app.extensions["configsvc"]
+    """Stop what the requests have started: threads and connections. For whoever outlives the app."""
+    reports, hub, database = app.extensions["configsvc"]
+    reports.stop()
     hub.stop()
     database.close()

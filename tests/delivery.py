@@ -65,8 +65,10 @@ class Editor:
         """Commit values (JSON texts, None deletes) by ``namespace/key``; what is not declared becomes an int."""
         for path in changes.keys() - self._key_ids.keys():
             self.declare(path)
-        env_id = self._run("SELECT id FROM environment WHERE name = %s RETURNING", env)["id"]
-        release = releases.Commit(env_id, "edit", "", [self._key_ids[path] for path in changes], list(changes.values()))
+        env_id = self._run("SELECT id FROM environment WHERE name = %s", env)["id"]
+        release = releases.Commit(
+            env_id, "edit", "", [self._key_ids[path] for path in changes], list(changes.values()), [1] * len(changes)
+        )
         with self._database.connection() as connection:
             return releases.commit(connection, release, Origin("test", "test", "127.0.0.1"), None)
 
@@ -76,7 +78,7 @@ class Editor:
 
     def _run(self, query: Any, *params: object) -> DictRow:
         with self._database.connection() as connection:
-            cursor = connection.execute(query.removesuffix(" RETURNING"), params)
+            cursor = connection.execute(query, params)
             return (cursor.fetchone() if cursor.description else None) or {}
 
 

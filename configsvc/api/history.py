@@ -1,13 +1,14 @@
 """What was: versions of a key, releases of an environment, differences of a scope."""
 
-import json
 from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
 from configsvc.api.requests import caller
 from configsvc.domain import cursors
+from configsvc.service import answers
 from configsvc.service.history import History
 
 _SCOPE = "/v1/namespaces/<namespace>/envs/<env>"
@@ -49,17 +50,19 @@ def blueprint(history: History) -> Blueprint:
     def get_release(env: str, revision: str) -> Response:
         door.parameters(request)
         row, changes = history.release(caller(), env, door.revision(revision))
-        return render.json_response({"env": env, **_release(row), "changes": [_change(change) for change in changes]})
+        return render.json_response(
+            {"env": env, **_release(row), "changes": [answers.stored_change(change) for change in changes]}
+        )
 
     return routes
 
 
-def _version(row: Mapping[str, object]) -> dict[str, object]:
+def _version(row: Mapping[str, Any]) -> dict[str, object]:
     return {
         "version": row["version"],
         "revision": row["revision"],
         "type": row["type"],
-        "value": _value(row["value"]),
+        "value": None if row["value"] is None else answers.value(row["value"]),
         "active": row["is_active"],
         "deleted": row["deleted"],
         "changed_by": row["created_by"],
@@ -69,7 +72,7 @@ def _version(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _release(row: Mapping[str, object]) -> dict[str, object]:
+def _release(row: Mapping[str, Any]) -> dict[str, object]:
     return {
         "revision": row["revision"],
         "cursor": cursors.render(row["revision"], row["hash"]),
@@ -81,23 +84,10 @@ def _release(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _change(row: Mapping[str, object]) -> dict[str, object]:
-    named = {"namespace": row["namespace"], "key": row["name"], "version": row["version"], "type": row["type"]}
-    return named | ({"deleted": True} if row["value"] is None else {"value": _value(row["value"])})
-
-
-def _difference(row: Mapping[str, object]) -> dict[str, object]:
+def _difference(row: Mapping[str, Any]) -> dict[str, object]:
     return {
         "key": row["name"],
         "type": row["type"],
-        "from": _state(row["from_version"], row["from_value"]),
-        "to": _state(row["to_version"], row["to_value"]),
+        "from": answers.state(row["from_version"], row["from_value"]),
+        "to": answers.state(row["to_version"], row["to_value"]),
     }
-
-
-def _state(version: object, text: object) -> dict[str, object] | None:
-    return None if text is None else {"version": version, "value": _value(text)}
-
-
-def _value(text: object) -> object:
-    return None if text is None else json.loads(str(text))

@@ -117,12 +117,15 @@ class NewKey(Body):
     type: Type
     description: Text = ""
     secret: bool = False
+    #: JSON Schema 2020-12; null is none.
+    schema_: Any = Field(default=None, alias="schema")
 
 
 class KeyChange(Body):
-    """What may change about a key."""
+    """What may change about a key; what is absent stays, a schema of null is none."""
 
-    description: Text
+    description: Text = ""
+    schema_: Any = Field(default=None, alias="schema")
 
 
 class Rejected(Body):

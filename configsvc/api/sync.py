@@ -5,12 +5,12 @@ import re
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
-from configsvc.api.models import SyncRequest
+from configsvc.api.models import SyncClient, SyncRequest
 from configsvc.api.requests import authenticate, caller
 from configsvc.domain import cursors, strict_json
 from configsvc.errors import Malformed
 from configsvc.service.access import Authenticator, Caller
-from configsvc.service.sync import Answer, Asked, Sync
+from configsvc.service.sync import Answer, Asked, Client, Sync
 
 #: How long a watch may be held; most proxies cut at 60 s.
 WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
@@ -34,7 +34,7 @@ def blueprint(authenticator: Authenticator, sync: Sync, push: object, next_sync_
         door.parameters(request)
         body = door.body(request, SyncRequest)
         asked = Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
-        answer = sync.sync(caller(), again, asked, body.wait_s)
+        answer = sync.sync(caller(), again, _client(body.client), asked, body.wait_s)
         return render.ready(_sync_text(answer, tail))
 
     @routes.get("/v1/namespaces/<namespace>/envs/<env>/watch")
@@ -45,6 +45,11 @@ def blueprint(authenticator: Authenticator, sync: Sync, push: object, next_sync_
         return render.ready(_watch_text(answer, namespace))
 
     return routes
+
+
+def _client(said: SyncClient) -> Client:
+    rejected = said.rejected.reason if said.rejected else None
+    return Client(said.id, said.service, said.host, said.pid, said.sdk, said.transport, rejected)
 
 
 def _since(text: str) -> int | str:

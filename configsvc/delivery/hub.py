@@ -77,16 +77,16 @@ class Hub:
         return self._look(env).revision
 
     def wait(self, env: str, after_revision: int, timeout_s: float) -> bool:
-        """Wait until the environment's revision is another than ``after_revision``, at most ``timeout_s``.
+        """Wait until the environment's revision moves on from ``after_revision``, at most ``timeout_s``.
 
-        Returns True at once if it is another already, and the moment it moves, backwards (after a restore) too; False
-        if the time is over first.
+        Returns True at once if it is greater already, and the moment it moves, backwards (after a restore) too; False
+        if the time is over first. A smaller one here is old news: the caller has read the database just now.
         """
         deadline = time.monotonic() + timeout_s
         while True:
             # Takes the event before it compares: what moves from here on sets it.
             seen = self._look(env)
-            if seen.revision is not None and seen.revision != after_revision:
+            if seen.revision is not None and seen.revision > after_revision:
                 return True
             if not seen.over.wait(max(0.0, deadline - time.monotonic())):
                 return False

@@ -6,7 +6,7 @@ comes from memory: a read costs one look-up of labels. A thousand clients that a
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cachetools import LRUCache, cached
@@ -33,19 +33,22 @@ class Bodies:
     """Renders and remembers. Safe to share between threads."""
 
     def __init__(self, database: Database) -> None:
-        # Two readers who miss the same body: one renders, the other waits for it.
-        cache: LRUCache[object, str] = LRUCache(CACHE_BYTES_MAX, getsizeof=len)
         self._database = database
-        self._remembered = cached(cache, key=lambda kind, label, _: (kind, label), condition=threading.Condition())
-        self._render = self._remembered(lambda _, __, render: render())
+        # Two readers who miss the same body: one renders, the other waits for it.
+        remembered = cached(
+            LRUCache(CACHE_BYTES_MAX, getsizeof=len),
+            key=lambda kind, label, _: (kind, label),
+            condition=threading.Condition(),
+        )
+        self._remember: Callable[[object, Label, Callable[[], str]], str] = remembered(lambda _, __, render: render())
 
     def values(self, label: Label) -> str:
         """Return the JSON object of a scope's values at a release."""
-        return self._render("values", label, lambda: self._values(label))
+        return self._remember("values", label, lambda: self._values(label))
 
     def changes(self, label: Label, after: int) -> str:
         """Return the JSON list of what changed in a scope after a revision and up to the label's."""
-        return self._render(("changes", after), label, lambda: self._changes(label, after))
+        return self._remember(("changes", after), label, lambda: self._changes(label, after))
 
     def _values(self, label: Label) -> str:
         rows = store.scope_at(self._database, label.env_id, label.namespace_id, label.revision)

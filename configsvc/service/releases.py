@@ -5,19 +5,20 @@ decided once more by ``commit_release`` under the environment's lock.
 """
 
 import hmac
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from configsvc.domain import cursors, releases, values
+from configsvc.domain import releases, schemas, values
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit
 from configsvc.errors import Conflict, Malformed, NotFound, StalePlan, ValidationFailed
+from configsvc.service import answers
 from configsvc.service.access import Caller, not_found
-from configsvc.service.catalog import declare
+from configsvc.service.keys import Declaration, declare
 from configsvc.store import catalog as catalog_store
 from configsvc.store import history as history_store
 from configsvc.store import releases as store
+from configsvc.store import watch as watch_store
 from configsvc.store.database import Connection, Database, Row
 from configsvc.store.releases import Commit, Idempotency
 
@@ -90,7 +91,7 @@ class Releases:
             ValidationFailed, NotFound, Forbidden: before anything is written.
             RevisionMismatch, Conflict, PayloadTooLarge: decided under the lock; nothing is written either.
         """
-        return self._replayed(caller, write.env, terms, write.edits) or self._commit(caller, write, terms)
+        return self.commit_plan(caller, write.env, lambda: write, terms)
 
     def commit_plan(self, caller: Caller, env: str, plan: Callable[[], Write], terms: Terms) -> Outcome:
         """Commit what ``plan`` says, planned again where its base moved meanwhile.
@@ -108,15 +109,14 @@ class Releases:
                 continue
         raise Conflict("others keep changing the same settings: try again in a moment")
 
-    def _replayed(self, caller: Caller, env: str, terms: Terms, edits: Sequence[Edit] = ()) -> Outcome | None:
+    def _replayed(self, caller: Caller, env: str, terms: Terms) -> Outcome | None:
         if terms.idempotency is None:
             return None
         with self._database.connection() as connection:
             seen = store.seen(connection, caller.name, terms.idempotency)
             if seen is None:
                 return None
-            changes = _changes_of(connection, seen.env_id, seen.revision, edits) if seen.changed else []
-            return Outcome(_answer(env, seen.revision, seen.hash, changes), replayed=True)
+            return _replay(connection, env, seen.env_id, seen.revision, seen.hash, seen.changed)
 
     def _commit(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
         releases.check(write.edits)
@@ -141,6 +141,7 @@ class Releases:
             note=terms.note,
             key_ids=[row["key_id"] for row in resolved],
             values=texts,
+            definitions=[row["definition"] for row in resolved],
             if_key_version=terms.condition.version,
             if_scope=resolved[0]["namespace_id"] if terms.condition.cursor else None,
             if_cursor=terms.condition.cursor,
@@ -149,39 +150,48 @@ class Releases:
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         if committed.replayed:
-            revision = committed.revision
-            changes = _changes_of(connection, release.env_id, revision, write.edits) if committed.versions else []
-            return Outcome(_answer(write.env, committed.revision, committed.hash, changes), replayed=True)
-        changed = [
-            (edit, row, text)
+            changed = bool(committed.versions)
+            return _replay(connection, write.env, release.env_id, committed.revision, committed.hash, changed)
+        changes = [
+            answers.change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text)
             for edit, row, text in zip(write.edits, resolved, texts, strict=True)
             if row["key_id"] in committed.versions
         ]
-        answer = _answer(
-            write.env,
-            committed.revision,
-            committed.hash,
-            [
-                _change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text)
-                for edit, row, text in changed
-            ],
-        )
+        answer = answers.written(write.env, committed.revision, committed.hash, changes)
         if terms.dry_run:
-            before = history_store.previous_values(connection, release.env_id, committed.revision)
-            answer["diff"] = [
-                _difference(edit, row, before.get(row["key_id"], (None, None)), text) for edit, row, text in changed
-            ]
-            answer["review_required"] = bool(resolved[0]["review_required"])
+            differences = history_store.differences(connection, release.env_id, committed.revision) if changes else []
+            answer |= self._preview(connection, write, bool(resolved[0]["review_required"]), differences)
         return Outcome(answer, replayed=False)
+
+    def _preview(
+        self, connection: Connection, write: Write, review_required: bool, differences: Sequence[Row]
+    ) -> dict[str, object]:
+        """Say what a dry run adds: the difference, whether a review is due, and who would see it."""
+        namespaces = sorted({row["namespace"] for row in differences})
+        return {
+            "diff": [
+                {
+                    "namespace": row["namespace"],
+                    "key": row["name"],
+                    "type": row["type"],
+                    "from": answers.state(row["from_version"], row["from_value"]),
+                    "to": answers.state(row["to_version"], row["to_value"]),
+                }
+                for row in differences
+            ],
+            "review_required": review_required,
+            "watchers": watch_store.affected(connection, write.env, namespaces),
+        }
 
     def _nothing_to_do(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
         environment = catalog_store.environment(self._database, write.env)
         if environment is None:
             raise not_found(None, write.env)
         caller.require(Action.WRITE, write.namespace, write.env, environment["review_required"])
-        answer = _answer(write.env, environment["revision"], environment["hash"], [])
+        answer = answers.written(write.env, environment["revision"], environment["hash"], [])
         if terms.dry_run:
-            answer |= {"diff": [], "review_required": environment["review_required"]}
+            with self._database.connection() as connection:
+                answer |= self._preview(connection, write, environment["review_required"], [])
         return Outcome(answer, replayed=False)
 
     def _resolve(self, connection: Connection, caller: Caller, write: Write) -> Sequence[Row]:
@@ -209,7 +219,7 @@ class Releases:
         caller.require(Action.WRITE, edit.namespace, write.env, bool(row["review_required"]))
         caller.require(Action.DECLARE, edit.namespace, None)
         if row["key_id"] is None:
-            declare(connection, caller, edit.namespace, edit.key, type_=write.declare_type or "")
+            declare(connection, caller, Declaration(edit.namespace, edit.key, write.declare_type or ""))
             # Somebody may have declared it at the same moment, as something else.
             row = catalog_store.resolve_keys(connection, write.env, [(edit.namespace, edit.key)])[0]
         if row["type"] != write.declare_type:
@@ -227,10 +237,16 @@ def _texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
     texts: list[str | None] = []
     errors = []
     for edit, row in zip(edits, resolved, strict=True):
-        try:
-            texts.append(None if edit.delete else values.to_text(row["type"], edit.value))
-        except ValueError as error:
-            errors.append((edit.at("value"), str(error)))
+        text = None
+        if not edit.delete:
+            try:
+                text = values.to_text(row["type"], edit.value)
+            except ValueError as error:
+                errors.append((edit.at("value"), str(error)))
+            else:
+                broken = schemas.problems(row["schema"], edit.value) if row["schema"] else ()
+                errors += [(edit.at("value"), f"breaks the key's schema: {problem}") for problem in broken]
+        texts.append(text)
     if errors:
         raise ValidationFailed(errors[:ERRORS_MAX])
     return texts
@@ -250,37 +266,7 @@ def _undeclared(edits: Sequence[Edit]) -> Exception:
     )
 
 
-def _changes_of(connection: Connection, env_id: int, revision: int, edits: Sequence[Edit]) -> list[dict[str, object]]:
-    # In the order of the request, as the first answer was; plans have the database's order already.
-    places = {(edit.namespace, edit.key): place for place, edit in enumerate(edits)}
-    rows = sorted(
-        store.changes_of(connection, env_id, revision),
-        key=lambda row: places.get((row["namespace"], row["name"]), 0),
-    )
-    return [_change(row["namespace"], row["name"], row["type"], row["version"], row["value"]) for row in rows]
-
-
-def _change(namespace: str, key: str, type_: str, version: int, text: str | None) -> dict[str, object]:
-    change: dict[str, object] = {"namespace": namespace, "key": key, "version": version, "type": type_}
-    return change | _value(text)
-
-
-def _difference(edit: Edit, row: Row, before: tuple[int | None, str | None], text: str | None) -> dict[str, object]:
-    old = None if before[1] is None else {"version": before[0], **_value(before[1])}
-    new = None if text is None else _value(text)
-    return {"namespace": edit.namespace, "key": edit.key, "type": row["type"], "from": old, "to": new}
-
-
-def _value(text: str | None) -> dict[str, object]:
-    # A canonical text reads and writes back as the same text, so this loses nothing.
-    return {"deleted": True} if text is None else {"value": json.loads(text)}
-
-
-def _answer(env: str, revision: int, chain_hash: bytes, changes: list[dict[str, object]]) -> dict[str, object]:
-    return {
-        "env": env,
-        "revision": revision,
-        "cursor": cursors.render(revision, chain_hash),
-        "changed": bool(changes),
-        "changes": changes,
-    }
+def _replay(connection: Connection, env: str, env_id: int, revision: int, chain_hash: bytes, changed: bool) -> Outcome:
+    rows = store.changes_of(connection, env_id, revision) if changed else []
+    changes = [answers.stored_change(row) for row in rows]
+    return Outcome(answers.written(env, revision, chain_hash, changes), replayed=True)

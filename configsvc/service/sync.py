@@ -17,6 +17,7 @@ from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
 from configsvc.store import config as store
 from configsvc.store.database import Database
+from configsvc.store.watch import Report
 
 #: A client further behind gets the whole scope: reading its keys then costs less than reading the releases between.
 CHANGES_REVISIONS_MAX = 1_000
@@ -26,8 +27,29 @@ class Waker(Protocol):
     """Holds a request until its environment moves (the hub)."""
 
     def wait(self, env: str, after_revision: int, timeout_s: float) -> bool:
-        """Return True as soon as the environment is at another revision, False after the timeout."""
+        """Return True as soon as the environment moves on from a revision, False after the timeout."""
         ...
+
+
+class Collector(Protocol):
+    """Takes what clients say of themselves."""
+
+    def add(self, report: Report) -> None:
+        """Remember a report."""
+        ...
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who syncs, as it says itself."""
+
+    id: str
+    service: str
+    host: str
+    pid: int
+    sdk: str
+    transport: str
+    rejected: str | None
 
 
 @dataclass(frozen=True)
@@ -65,25 +87,28 @@ class Answer:
 class Sync:
     """Answers sync and watch."""
 
-    def __init__(self, database: Database, bodies: Bodies, waker: Waker) -> None:
+    def __init__(self, database: Database, bodies: Bodies, waker: Waker, collector: Collector) -> None:
         self._database = database
         self._bodies = bodies
         self._waker = waker
+        self._collector = collector
 
-    def sync(self, caller: Caller, authenticate: Callable[[], Caller], asked: Asked, wait_s: float) -> Answer:
+    def sync(
+        self, caller: Caller, authenticate: Callable[[], Caller], client: Client, asked: Asked, wait_s: float
+    ) -> Answer:
         """Answer at once if there is news, else as soon as there is, at the latest after ``wait_s`` seconds.
 
         ``authenticate`` is asked after a hold: a token may have been revoked meanwhile.
         """
         deadline = time.monotonic() + wait_s
-        while True:
-            view = self._view(caller, asked)
-            state = self._state(asked)
-            left_s = deadline - time.monotonic()
-            if state.cursor != asked.have or view != asked.view or left_s <= 0:
-                return self._answer(asked, state, view)
+        view = self._view(caller, asked)
+        state = self._state(asked)
+        self._collector.add(_report(client, asked, state))
+        while state.cursor == asked.have and view == asked.view and (left_s := deadline - time.monotonic()) > 0:
             self._waker.wait(asked.env, state.revision, left_s)
-            caller = authenticate()
+            view = self._view(authenticate(), asked)
+            state = self._state(asked)
+        return self._answer(asked, state, view)
 
     def watch(
         self,
@@ -148,6 +173,24 @@ class Sync:
         changed = {name: label for name, label in state.scopes.items() if label.revision > after}
         bodies = {name: self._bodies.changes(label, after) for name, label in changed.items()}
         return Answer("changes" if bodies else "none", False, state, view, bodies)
+
+
+def _report(client: Client, asked: Asked, state: State) -> Report:
+    """Say what the client has: nothing, if what it names is not in this history."""
+    have = asked.have if asked.have is not None and state.known else None
+    return Report(
+        client_id=client.id,
+        env=asked.env,
+        namespaces=asked.namespaces,
+        service=client.service,
+        host=client.host,
+        pid=client.pid,
+        sdk=client.sdk,
+        transport=client.transport,
+        revision=cursors.revision_of(have) or 0 if have else 0,
+        cursor=have or "",
+        rejected=client.rejected,
+    )
 
 
 def _missing(namespaces: Sequence[str], env: str) -> NotFound:

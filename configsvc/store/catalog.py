@@ -67,7 +67,7 @@ def key(database: Database, namespace: str, name: str) -> Row | None:
 
 
 def resolve_keys(connection: Connection, env: str, names: Sequence[tuple[str, str]]) -> Sequence[Row]:
-    """Return env_id, review_required, namespace_id, key_id, type, secret for each (namespace, key).
+    """Return env_id, review_required, namespace_id, key_id, type, secret, schema, definition for each (namespace, key).
 
     Each is None where it is not there.
     """
@@ -80,24 +80,24 @@ def insert_key(connection: Connection, **values: Any) -> Row | None:
     return connection.execute(_SQL["insert_key"], values).fetchone()
 
 
-def describe_key(connection: Connection, namespace: str, name: str, description: str) -> Row | None:
-    """Change a key's description; None if there is no such key."""
-    params = {"namespace": namespace, "key": name, "description": description}
-    return connection.execute(_SQL["describe_key"], params).fetchone()
+def lock_key(connection: Connection, namespace: str, name: str) -> Row | None:
+    """Keep a key from being used by commits until the end of the transaction; return id, type, description, schema."""
+    return connection.execute(_SQL["lock_key"], {"namespace": namespace, "key": name}).fetchone()
 
 
-def delete_key(connection: Connection, namespace: str, name: str) -> bool:
-    """Delete a key that has a value nowhere; False if there is no such key.
+def values_of_key(connection: Connection, key_id: int) -> Sequence[Row]:
+    """Return env, review_required and value text of every environment in which a key has a value."""
+    return connection.execute(_SQL["values_of_key"], {"key_id": key_id}).fetchall()
 
-    Raises:
-        Conflict: it still has a value; the environments are named.
-    """
-    row = connection.execute(_SQL["lock_key"], {"namespace": namespace, "key": name}).fetchone()
-    if row is None:
-        return False
-    used = connection.execute(_SQL["environments_with_key"], {"key_id": row["id"]}).fetchall()
-    if used:
-        names = ", ".join(env["name"] for env in used)
-        raise Conflict(f"{name} still has a value in {names}: unset it there first")
-    connection.execute(_SQL["delete_key"], {"key_id": row["id"]})
-    return True
+
+def change_key(connection: Connection, key_id: int, description: str, schema: str | None) -> Row:
+    """Change a locked key's description and schema."""
+    params = {"key_id": key_id, "description": description, "schema": schema}
+    row = connection.execute(_SQL["change_key"], params).fetchone()
+    assert row is not None
+    return row
+
+
+def delete_key(connection: Connection, key_id: int) -> None:
+    """Delete a locked key. History keeps it."""
+    connection.execute(_SQL["delete_key"], {"key_id": key_id})

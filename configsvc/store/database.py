@@ -54,7 +54,8 @@ _TOO_LARGE = {
 
 def with_defaults(database_url: str) -> str:
     """Return the connection string with our bounds, where it does not set its own."""
-    return conninfo.make_conninfo(**(DEFAULTS | conninfo.conninfo_to_dict(database_url)))
+    missing = {name: value for name, value in DEFAULTS.items() if name not in conninfo.conninfo_to_dict(database_url)}
+    return conninfo.make_conninfo(database_url, **missing)
 
 
 class Database:
@@ -143,9 +144,9 @@ def _translated(error: psycopg.Error) -> Exception | None:
             return Conflict(OTHER_BODY)
         case "23514" if error.diag.table_name == "scope":
             return PayloadTooLarge(_TOO_LARGE[str(error.diag.constraint_name)])
-        case "CSKEY" | "CSENV":
+        case "CSENV":
             return Conflict(f"{message}: look again, then repeat the request")
-        case "CSSTL":
+        case "CSSTL" | "CSKEY":
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         log.warning("database: %s", " ".join(str(error).split()))

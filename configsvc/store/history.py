@@ -58,7 +58,6 @@ def undoing(database: Database, env_id: int, revision: int) -> Sequence[Row]:
     return database.all(_SQL["undoing"], {"env_id": env_id, "revision": revision})
 
 
-def previous_values(connection: Connection, env_id: int, revision: int) -> dict[int, tuple[int | None, str | None]]:
-    """Return the version and value text that each key of a release had before it, by key id."""
-    rows = connection.execute(_SQL["previous_values"], {"env_id": env_id, "revision": revision}).fetchall()
-    return {row["key_id"]: (row["version"], row["value"]) for row in rows}
+def differences(connection: Connection, env_id: int, revision: int) -> Sequence[Row]:
+    """Return what one release changed, each key with its state before and after."""
+    return connection.execute(_SQL["differences"], {"env_id": env_id, "revision": revision}).fetchall()

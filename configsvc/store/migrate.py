@@ -1,6 +1,6 @@
 """Applies ``sql/migrations`` in the order of their numbers, each in one transaction."""
 
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 
@@ -93,7 +93,7 @@ def _migrate(connection: psycopg.Connection) -> list[str]:
         with connection.transaction():
             connection.execute(_AS_OWNER)
             # Our own file, as whole as it is: not input.
-            connection.execute(cast(LiteralString, (sql_dir() / "migrations" / f"{name}.sql").read_text("utf-8")))
+            connection.execute((sql_dir() / "migrations" / f"{name}.sql").read_text("utf-8"))
             connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", [name])
     return pending
 

@@ -6,7 +6,7 @@ A query begins with ``-- name: purpose`` in its first column and ends at the nex
 import re
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _HEADING = re.compile(r"^-- ([a-z_]+): (.+)$", re.MULTILINE)
 
@@ -24,8 +24,4 @@ def load(noun: str) -> dict[str, LiteralString]:
     text = (sql_dir() / "queries" / f"{noun}.sql").read_text(encoding="utf-8")
     headings = list(_HEADING.finditer(text))
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    # The files are part of the program, not input: psycopg may take them as literals.
-    return {
-        heading[1]: cast(LiteralString, text[heading.end() : end].strip())
-        for heading, end in zip(headings, ends, strict=True)
-    }
+    return {heading[1]: text[heading.end() : end].strip() for heading, end in zip(headings, ends, strict=True)}

@@ -22,13 +22,17 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Commit:
-    """A release to be made. ``values`` are canonical JSON texts, None deletes; one for each of ``key_ids``."""
+    """A release to be made. ``values`` are canonical JSON texts, None deletes; one for each of ``key_ids``.
+
+    ``definitions``: what the values were checked by; a key defined anew meanwhile makes the commit a stale plan.
+    """
 
     env_id: int
     kind: str
     note: str
     key_ids: Sequence[int]
     values: Sequence[str | None]
+    definitions: Sequence[int]
     if_key_version: int | None = None
     if_scope: int | None = None
     if_cursor: str | None = None
@@ -58,6 +62,7 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
         | vars(origin)
         | {
             "key_ids": list(release.key_ids),
+            "definitions": list(release.definitions),
             "values": list(release.values),
             "base_namespaces": list(release.base_namespaces),
             "idempotency_key": idempotency and idempotency.key,

@@ -28,6 +28,10 @@ CREATE TABLE config_key (
     type text NOT NULL CHECK (type IN ('string', 'int', 'float', 'bool', 'json')),
     description text NOT NULL DEFAULT '',
     secret boolean NOT NULL DEFAULT false,
+    -- JSON Schema 2020-12 as canonical text.
+    schema text,
+    -- Grows with every change of the schema: a commit says which one it checked its values by.
+    definition integer NOT NULL DEFAULT 1,
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- A deleted key stays, because past revisions still show it.
@@ -155,6 +159,25 @@ CREATE TABLE relay_lease (
 );
 INSERT INTO relay_lease DEFAULT VALUES;
 
+-- The clients that sync, as they last said. Unlogged: after a crash they report again within half a minute.
+CREATE UNLOGGED TABLE config_watch (
+    client_id text PRIMARY KEY,
+    env_id smallint NOT NULL,
+    namespaces text[] NOT NULL,
+    service text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    sdk text NOT NULL,
+    transport text NOT NULL,
+    -- The newest release that the client has, and the cursor that proves it to be of this history.
+    revision bigint NOT NULL,
+    cursor text NOT NULL,
+    rejected text,
+    last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+
+CREATE INDEX config_watch_env ON config_watch (env_id, last_seen);
+
 -- Requests and access ------------------------------------------------------------------------------------------------
 
 -- What a write answered, so that a repeated one gets the same answer. Kept for 24 hours.
@@ -233,7 +256,7 @@ $$;
 --
 -- The first statement takes the environment's row lock. Under READ COMMITTED every later statement then sees all that was committed
 -- before the lock was granted; that is why this is a VOLATILE function of several statements and not one big one (docs/decisions.md).
--- Errors: CSENV no such environment · CSKEY a key was deleted meanwhile · CSIDM Idempotency-Key used with another body ·
+-- Errors: CSENV no such environment · CSKEY a key was deleted or defined anew meanwhile · CSIDM Idempotency-Key used with another body ·
 -- CSIFM If-Match does not hold · CSSTL the plan's base moved; and the scope's limits.
 CREATE FUNCTION commit_release(
     p_env_id smallint,
@@ -241,6 +264,7 @@ CREATE FUNCTION commit_release(
     p_note text,
     p_actor text,
     p_key_ids bigint[],      -- each key once
+    p_definitions integer[], -- what the values were checked by: each key's definition
     p_values text[],         -- canonical JSON text; NULL deletes
     p_if_key_version integer,     -- If-Match of one key: the active version of p_key_ids[1], 0 for unset
     p_if_scope integer,           -- If-Match of a scope: this namespace's last release …
@@ -329,15 +353,16 @@ BEGIN
         END IF;
     END IF;
 
-    -- In the order of the hashed content. The share lock keeps the keys from being deleted under us; deleting one locks it FOR UPDATE.
+    -- In the order of the hashed content. The share lock keeps the keys as they are: who deletes one or defines it anew locks it
+    -- FOR UPDATE.
     FOR v_change IN
         SELECT w.key_id, w.value, k.name AS key, k.type, k.namespace_id, n.name AS namespace, a.version,
                w.value IS DISTINCT FROM a.value AS changed,
                (w.value IS NOT NULL)::integer - (a.value IS NOT NULL)::integer AS keys_added,
                coalesce(octet_length(k.name) + octet_length(w.value), 0)
                    - coalesce(octet_length(k.name) + octet_length(a.value), 0) AS bytes_added
-        FROM unnest(p_key_ids, p_values) AS w (key_id, value)
-        JOIN config_key k ON k.id = w.key_id AND k.deleted_at IS NULL
+        FROM unnest(p_key_ids, p_definitions, p_values) AS w (key_id, definition, value)
+        JOIN config_key k ON k.id = w.key_id AND k.definition = w.definition AND k.deleted_at IS NULL
         JOIN namespace n ON n.id = k.namespace_id
         LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
         ORDER BY n.name COLLATE "C", k.name COLLATE "C"
@@ -375,7 +400,7 @@ BEGIN
         END IF;
     END LOOP;
     IF v_found <> cardinality(p_key_ids) THEN
-        RAISE EXCEPTION 'a key was deleted meanwhile' USING ERRCODE = 'CSKEY';
+        RAISE EXCEPTION 'a key was deleted or defined anew meanwhile' USING ERRCODE = 'CSKEY';
     END IF;
 
     IF v_last = 0 THEN
@@ -420,12 +445,13 @@ GRANT USAGE ON SCHEMA public TO configsvc_service;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO configsvc_service;
 GRANT INSERT, UPDATE (description) ON namespace TO configsvc_service;
 -- FOR UPDATE and FOR KEY SHARE ask for an UPDATE right on one column.
-GRANT INSERT, UPDATE (description, deleted_at) ON config_key TO configsvc_service;
+GRANT INSERT, UPDATE (description, schema, definition, deleted_at) ON config_key TO configsvc_service;
 GRANT UPDATE (description, review_required, approvals) ON environment TO configsvc_service;
 GRANT INSERT, UPDATE (revoked_at) ON token TO configsvc_service;
 GRANT INSERT, DELETE ON access_grant TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;
+GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
 GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, commit_release TO configsvc_service;
 

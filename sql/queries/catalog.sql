@@ -24,7 +24,7 @@ INSERT INTO namespace (name, description, created_by) VALUES (%(name)s, %(descri
 RETURNING id, name, description, created_by, created_at
 
 -- keys: a page of a namespace's keys, newest first
-SELECT k.id, k.name, k.type, k.description, k.secret, k.created_by, k.created_at
+SELECT k.id, k.name, k.type, k.description, k.secret, k.schema, k.created_by, k.created_at
 FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.deleted_at IS NULL AND k.id < %(before)s
 ORDER BY k.id DESC LIMIT %(limit)s
@@ -33,12 +33,12 @@ ORDER BY k.id DESC LIMIT %(limit)s
 SELECT EXISTS (SELECT FROM namespace WHERE name = %(namespace)s)
 
 -- key: one key by name
-SELECT k.id, k.name, k.type, k.description, k.secret, k.created_by, k.created_at
+SELECT k.id, k.name, k.type, k.description, k.secret, k.schema, k.created_by, k.created_at
 FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL
 
 -- resolve_keys: the environment, the namespaces and the keys that a write names, in the order named; one round trip before the commit
-SELECT e.id AS env_id, e.review_required, n.id AS namespace_id, k.id AS key_id, k.type, k.secret
+SELECT e.id AS env_id, e.review_required, n.id AS namespace_id, k.id AS key_id, k.type, k.secret, k.schema, k.definition
 FROM unnest(%(namespaces)s::text[], %(keys)s::text[]) WITH ORDINALITY AS w (namespace, key, position)
 LEFT JOIN environment e ON e.name = %(env)s
 LEFT JOIN namespace n ON n.name = w.namespace
@@ -46,22 +46,23 @@ LEFT JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted
 ORDER BY w.position
 
 -- insert_key: declares a key; nothing is returned where the name is taken
-INSERT INTO config_key (namespace_id, name, type, description, secret, created_by)
-SELECT n.id, %(name)s, %(type)s, %(description)s, %(secret)s, %(actor)s FROM namespace n WHERE n.name = %(namespace)s
+INSERT INTO config_key (namespace_id, name, type, description, secret, schema, created_by)
+SELECT n.id, %(name)s, %(type)s, %(description)s, %(secret)s, %(schema)s, %(actor)s FROM namespace n WHERE n.name = %(namespace)s
 ON CONFLICT (namespace_id, name) WHERE deleted_at IS NULL DO NOTHING
-RETURNING id, name, type, description, secret, created_by, created_at
+RETURNING id, name, type, description, secret, schema, created_by, created_at
 
--- describe_key: the one thing about a key that may change so far
-UPDATE config_key k SET description = %(description)s FROM namespace n
-WHERE n.id = k.namespace_id AND n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL
-RETURNING k.id, k.name, k.type, k.description, k.secret, k.created_by, k.created_at
+-- change_key: a key's description and schema
+UPDATE config_key SET description = %(description)s, schema = %(schema)s,
+    definition = definition + (schema IS DISTINCT FROM %(schema)s)::integer
+WHERE id = %(key_id)s
+RETURNING id, name, type, description, secret, schema, created_by, created_at
 
--- lock_key: before deleting it; waits for commits that use it, and makes later ones wait
-SELECT k.id FROM config_key k JOIN namespace n ON n.id = k.namespace_id
+-- lock_key: before it is changed or deleted; waits for commits that use it, and makes later ones wait
+SELECT k.id, k.type, k.description, k.schema FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR UPDATE OF k
 
--- environments_with_key: where the key still has a value
-SELECT e.name FROM config_version v JOIN environment e ON e.id = v.env_id
+-- values_of_key: where the key has a value, and which
+SELECT e.name AS env, e.review_required, v.value FROM config_version v JOIN environment e ON e.id = v.env_id
 WHERE v.key_id = %(key_id)s AND v.is_active AND NOT v.deleted ORDER BY e.id
 
 -- delete_key: history keeps the row

@@ -71,8 +71,12 @@ JOIN config_version a ON a.env_id = v.env_id AND a.key_id = v.key_id AND a.is_ac
 WHERE e.id = %(env_id)s
 ORDER BY n.name COLLATE "C", k.name COLLATE "C"
 
--- previous_values: what some keys held before their newest versions of one release; for the diff of a dry run
-SELECT v.key_id, b.version, b.value
+-- differences: what one release changed, with what was before; for a dry run, inside its transaction
+SELECT n.name AS namespace, k.name, k.type, b.version AS from_version, b.value AS from_value,
+       v.version AS to_version, v.value AS to_value
 FROM config_version v
+JOIN config_key k ON k.id = v.key_id
+JOIN namespace n ON n.id = v.namespace_id
 LEFT JOIN config_version b ON b.env_id = v.env_id AND b.key_id = v.key_id AND b.version = v.version - 1
 WHERE v.env_id = %(env_id)s AND v.revision = %(revision)s
+ORDER BY n.name COLLATE "C", k.name COLLATE "C"

@@ -1,6 +1,6 @@
 -- commit_release: the write; everything that depends on the present is decided inside, after the lock
 SELECT revision, hash, changed_key_ids, changed_versions, replayed FROM commit_release(
-    %(env_id)s::smallint, %(kind)s, %(note)s, %(actor)s, %(key_ids)s::bigint[], %(values)s::text[],
+    %(env_id)s::smallint, %(kind)s, %(note)s, %(actor)s, %(key_ids)s::bigint[], %(definitions)s::integer[], %(values)s::text[],
     %(if_key_version)s::integer, %(if_scope)s::integer, %(if_cursor)s, %(base)s::bigint, %(base_namespaces)s::integer[],
     %(idempotency_key)s, %(request)s, %(body_hash)s::bytea, %(request_id)s, %(address)s)
 

@@ -1,0 +1,64 @@
+"""Declared keys."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from configsvc.api import door, render
+from configsvc.api.models import KeyChange, NewKey
+from configsvc.api.requests import caller
+from configsvc.service.keys import Declaration, Keys
+
+_KEYS = "/v1/namespaces/<namespace>/keys"
+
+
+def blueprint(keys: Keys) -> Blueprint:
+    """Make the blueprint."""
+    routes = Blueprint("keys", __name__)
+
+    @routes.get(_KEYS)
+    def list_keys(namespace: str) -> Response:
+        rows, following = keys.page(caller(), namespace, *door.page(request))
+        return render.page([_key(namespace, row) for row in rows], following)
+
+    @routes.post(_KEYS)
+    def declare_key(namespace: str) -> Response:
+        door.parameters(request)
+        body = door.body(request, NewKey)
+        declaration = Declaration(namespace, body.key, body.type, body.description, body.secret, body.schema_)
+        row = keys.declare(caller(), declaration)
+        return render.created(_key(namespace, row), f"/v1/namespaces/{namespace}/keys/{body.key}")
+
+    @routes.get(f"{_KEYS}/<key>")
+    def get_key(namespace: str, key: str) -> Response:
+        door.parameters(request)
+        return render.json_response(_key(namespace, keys.one(caller(), namespace, key)))
+
+    @routes.patch(f"{_KEYS}/<key>")
+    def change_key(namespace: str, key: str) -> Response:
+        door.parameters(request)
+        changes = door.body(request, KeyChange).model_dump(by_alias=True, exclude_unset=True)
+        return render.json_response(_key(namespace, keys.change(caller(), namespace, key, changes)))
+
+    @routes.delete(f"{_KEYS}/<key>")
+    def delete_key(namespace: str, key: str) -> Response:
+        door.parameters(request)
+        keys.delete(caller(), namespace, key)
+        return Response(status=204)
+
+    return routes
+
+
+def _key(namespace: str, row: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        "namespace": namespace,
+        "key": row["name"],
+        "type": row["type"],
+        "description": row["description"],
+        "secret": row["secret"],
+        "schema": None if row["schema"] is None else json.loads(str(row["schema"])),
+        "created_by": row["created_by"],
+        "created_at": render.timestamp(row["created_at"]),
+    }

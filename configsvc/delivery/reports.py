@@ -1,0 +1,67 @@
+"""What clients say of themselves with every sync, written in batches: one statement a second, however many sync.
+
+Kept in memory between two writes. A worker that dies loses a second of reports, and each client reports again within
+half a minute.
+"""
+
+import logging
+import threading
+
+from configsvc.delivery.faults import FaultLog
+from configsvc.errors import Unavailable
+from configsvc.store import watch as store
+from configsvc.store.database import Database
+from configsvc.store.watch import Report
+
+log = logging.getLogger(__name__)
+
+_WRITE_EVERY_S = 1.0
+#: Clients remembered while Postgres is away; the newest report of each. More than a worker can hold requests for.
+_CLIENTS_MAX = 20_000
+_FORGET_EVERY_WRITES = 60
+
+
+class Reports:
+    """Collects reports and writes them. Starts at the first one: a thread does not survive a fork."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._pending: dict[str, Report] = {}
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._faults = FaultLog(log, "reports: Postgres")
+
+    def add(self, report: Report) -> None:
+        """Remember what a client said; it is written within a second."""
+        with self._lock:
+            if report.client_id in self._pending or len(self._pending) < _CLIENTS_MAX:
+                self._pending[report.client_id] = report
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="configsvc-reports", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is pending and stop; again is fine."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(2 * _WRITE_EVERY_S)
+
+    def _run(self) -> None:
+        writes = 0
+        stopping = False
+        while not stopping:
+            stopping = self._stopping.wait(_WRITE_EVERY_S)
+            with self._lock:
+                taken, self._pending = self._pending, {}
+            try:
+                if taken:
+                    store.report(self._database, list(taken.values()))
+                writes += 1
+                if writes % _FORGET_EVERY_WRITES == 0:
+                    store.forget(self._database)
+                self._faults.worked()
+            except Unavailable as error:
+                self._faults.failed(error)
+                with self._lock:
+                    self._pending = taken | self._pending
