@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from configsvc.domain import names
 from configsvc.errors import Conflict, ValidationFailed
 
+#: Each release's header names its namespaces, and goes to every client of the environment.
+NAMESPACES_MAX = 500
+
 Row = Mapping[str, object]
 
 
@@ -37,6 +40,8 @@ def check(edits: Sequence[Edit]) -> None:
         if (edit.namespace, edit.key) in seen:
             raise ValidationFailed([(edit.at("key"), f"{edit.namespace}/{edit.key} stands twice in one release")])
         seen.add((edit.namespace, edit.key))
+    if (count := len({namespace for namespace, _ in seen})) > NAMESPACES_MAX:
+        raise ValidationFailed([("changes", f"touches {count} namespaces; one release may touch {NAMESPACES_MAX}")])
 
 
 def to_value(namespace: str, key: str, text: str | None) -> Edit:
