@@ -110,22 +110,22 @@ def test_a_database_that_was_never_there_is_unavailable() -> None:
 
 def test_a_server_that_only_reads_is_refused(world: World) -> None:
     """A standby lags behind and would pull clients back."""
-    world.execute(f'ALTER DATABASE "{world.database.name}" SET default_transaction_read_only = on')  # type: ignore[arg-type]
+    world.execute(f'ALTER DATABASE "{world.database.name}" SET default_transaction_read_only = on')
     with pytest.raises(Unavailable):
         world.store.one("SELECT 1 AS one")
 
 
 def test_a_statement_that_takes_too_long_is_unavailable(world: World) -> None:
     """The bound is the connection's own."""
-    with pytest.raises(Unavailable), world.store.connection() as connection:
-        assert connection.execute("SHOW statement_timeout").fetchall() == [{"statement_timeout": "8s"}]
-        connection.execute("SET statement_timeout = 10; SELECT pg_sleep(10)")
+    assert world.store.one("SHOW statement_timeout") == {"statement_timeout": "8s"}
+    with pytest.raises(Unavailable):
+        world.store.one("SET statement_timeout = 10; SELECT pg_sleep(10)")
 
 
 def test_what_is_no_failure_of_the_database_passes(world: World) -> None:
     """The store's modules know what to make of it; and the connection is as good as new."""
+    world.namespace("payments")
     with pytest.raises(psycopg.errors.UniqueViolation) as caught:
-        world.namespace("payments")
         world.namespace("payments")
     assert caught.value.__cause__ is None
     assert world.store.one("SELECT 1 AS one") == {"one": 1}

@@ -27,7 +27,8 @@ CATALOGS = {
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'S', 'v')""",
     "constraints": """
-        SELECT c.relname, o.conname, pg_get_constraintdef(o.oid) FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+        SELECT c.relname, o.conname, pg_get_constraintdef(o.oid)
+        FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
         WHERE o.connamespace = 'public'::regnamespace""",
     "indexes": "SELECT tablename AS relname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
     "triggers": """
@@ -36,7 +37,8 @@ CATALOGS = {
     "functions": """
         SELECT '' AS relname, pg_get_functiondef(oid), proowner::regrole::text, proacl::text FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace""",
-    "default rights": "SELECT '' AS relname, defaclrole::regrole::text, defaclobjtype, defaclacl::text FROM pg_default_acl",
+    "default rights": """
+        SELECT '' AS relname, defaclrole::regrole::text, defaclobjtype, defaclacl::text FROM pg_default_acl""",
     "schema": "SELECT '' AS relname, nspacl::text FROM pg_namespace WHERE nspname = 'public'",
     "environments": """
         SELECT '' AS relname, e.name, e.description, e.review_required, e.approvals, e.revision, r.kind, r.created_by
@@ -50,7 +52,7 @@ def describe(url: str) -> dict[str, list[Any]]:
         return {
             name: sorted(
                 str(row)
-                for row in connection.execute(query).fetchall()  # type: ignore[call-overload]
+                for row in connection.execute(query).fetchall()
                 if not row["relname"].startswith("schema_migration")
             )
             for name, query in CATALOGS.items()
@@ -62,7 +64,7 @@ def test_migrations_and_schema_sql_make_the_same_database(database: Database, em
     with connect(empty_database.superuser_url) as connection:
         connection.execute(module._ROLES)
         connection.execute("SET ROLE configsvc_owner")
-        connection.execute((sql_dir() / "schema.sql").read_text("utf-8"))  # type: ignore[call-overload]
+        connection.execute((sql_dir() / "schema.sql").read_text("utf-8"))
     migrated, read = describe(database.superuser_url), describe(empty_database.superuser_url)
     assert all(migrated.values())
     assert migrated == read
@@ -130,13 +132,13 @@ def test_an_administrator_can_make_the_roles_and_let_another_migrate(
     """Who may neither create roles nor be superuser migrates a database of their own."""
     name, password = f"migrator_{secrets.token_hex(4)}", secrets.token_hex(8)
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")  # type: ignore[call-overload]
-        connection.execute(f'GRANT configsvc_owner TO {name}; ALTER DATABASE "{empty_database.name}" OWNER TO {name}')  # type: ignore[call-overload]
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        connection.execute(f'GRANT configsvc_owner TO {name}; ALTER DATABASE "{empty_database.name}" OWNER TO {name}')
     with connect(empty_database.superuser_url) as connection:
         connection.execute("ALTER SCHEMA public OWNER TO pg_database_owner")
     try:
         assert migrate(make_conninfo(empty_database.superuser_url, user=name, password=password))
     finally:
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute(f'ALTER DATABASE "{empty_database.name}" OWNER TO CURRENT_USER')  # type: ignore[call-overload]
-            connection.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
+            connection.execute(f'ALTER DATABASE "{empty_database.name}" OWNER TO CURRENT_USER')
+            connection.execute(f"DROP ROLE {name}")

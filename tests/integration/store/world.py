@@ -1,6 +1,7 @@
-"""A small world for the store's tests: keys to write to, commits in one line, and the chain computed anew from stored rows."""
+"""A small world for the store's tests: keys, commits in one line, and the chain computed anew from stored rows."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ class World:
         assert [row["revision"] for row in chain] == list(range(revision + 1)), "gap-free"
         assert broken_links(chain) == [], "unforked, and as the rows say"
         times = [row["created_at"] for row in chain]
-        assert all(earlier < later for earlier, later in zip(times, times[1:], strict=False)), "times grow"
+        assert all(earlier < later for earlier, later in itertools.pairwise(times)), "times grow"
         for row in self.query(
             "SELECT array_agg(version ORDER BY revision) AS versions, count(*) FILTER (WHERE is_active) AS active,"
             " (array_agg(is_active ORDER BY revision DESC))[1] AS newest FROM config_version WHERE env_id = %s"
@@ -154,7 +155,7 @@ def commit(
 ) -> Committed:
     """Commit a release on a connection."""
     terms = {"kind": "edit", "note": "", "definitions": [1] * len(changes)} | more
-    release = Commit(env_id=env_id, key_ids=list(changes), values=list(changes.values()), definitions=[1] * len(changes), **terms)
+    release = Commit(env_id=env_id, key_ids=list(changes), values=list(changes.values()), **terms)
     return releases.commit(connection, release, origin, idempotency)
 
 
