@@ -73,3 +73,13 @@ def test_a_retry_after_is_named() -> None:
     """Somebody who must wait is told how long."""
     failure = from_problem(429, {"code": "rate_limited", "detail": "too many requests"}, "7")
     assert str(failure) == "too many requests; try again in 7 s"
+
+
+def test_what_stands_in_the_way_of_an_undo_is_named() -> None:
+    """Keys and revisions in the same line, the first ten of many; the detail has said what to do next."""
+    conflicts = [{"namespace": "payments", "key": f"k{i}", "revision": 40 + i} for i in range(12)]
+    problem = {"code": "conflict", "detail": "later changes touch the same keys; undo those first"}
+    assert str(from_problem(409, problem | {"conflicts": conflicts[:2]})) == (
+        "later changes touch the same keys; undo those first: payments/k0 (revision 40), payments/k1 (revision 41)"
+    )
+    assert str(from_problem(409, problem | {"conflicts": conflicts})).endswith("payments/k9 (revision 49), and 2 more")

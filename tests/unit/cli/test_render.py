@@ -1,5 +1,9 @@
 """What people see: one line per change, aligned tables, nothing that moves the cursor."""
 
+from typing import Any
+
+import pytest
+
 from configclient.cli import _render as render
 
 
@@ -30,3 +34,29 @@ def test_columns_line_up_with_wide_characters() -> None:
     """Characters that take two columns are counted as two."""
     assert render.table(("K", "V"), [("a", "東京"), ("bb", "x")]) == ["K   V", "a   東京", "bb  x"]
     assert render.table(("K", "V"), [("東京", "1"), ("e\u0301", "2")]) == ["K     V", "東京  1", "e\u0301     2"]
+
+
+def test_a_note_cannot_drive_the_terminal() -> None:
+    """Notes and names of people are shown as they are, but in one line, and cut."""
+    entry = {"created_at": "2026-11-17T14:00:00Z", "changed_by": "a\x1b[2J", "kind": "edit", "note": "one\ntwo" * 100}
+    (_, line) = render.releases([entry | {"revision": 1, "namespaces": ["payments"]}])
+    assert line.isprintable()
+    assert "one two" in line
+    assert line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ({}, "dry run, nothing was written"),
+        ({"review_required": True}, "dry run, nothing was written; production requires a review"),
+        (
+            {"review_required": False, "watchers": {"count": 3, "services": ["checkout", "search"]}},
+            "dry run, nothing was written; watchers: 3 (checkout, search)",
+        ),
+        ({"watchers": {"count": 0, "services": []}}, "dry run, nothing was written; watchers: 0"),
+    ],
+)
+def test_a_dry_run_says_what_else_the_write_would_mean(answer: dict[str, Any], line: str) -> None:
+    """That nothing was written, whether it takes a review, and who would hear of it; as far as the service says so."""
+    assert render.dry_run({"env": "production"} | answer) == line

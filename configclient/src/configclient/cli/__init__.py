@@ -1,7 +1,13 @@
 """configctl: settings from the command line, over the same HTTP API that everybody uses.
 
-    _commands   what can be typed, and the door where every failure becomes one line and an exit code
+    _commands   the command, and the door where every failure becomes one line and an exit code
+    _reads      what is there: get, list, watch
+    _past       what was: history, show, diff
+    _writes     set, unset, and the ways back: rollback, restore, undo
+    _options    what several commands share
     _http       requests with timeouts, retries and an Idempotency-Key
+    _paths      PURE: names → paths of the API
+    _moments    PURE: times as they are typed and shown
     _values     PURE: text from the command line or a file → a value of the key's type, strictly
     _render     PURE: answers → lines for people
     _errors     PURE: what went wrong → one line that says what to do next, and the exit code

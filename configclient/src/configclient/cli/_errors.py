@@ -17,6 +17,10 @@ class Exit(IntEnum):
     INVALID = 6
 
 
+# One line names this many conflicts; more would not be read.
+CONFLICTS_SHOWN_MAX = 10
+
+
 class CliError(Exception):
     """The command cannot do what it was asked. ``str(failure)`` is one line for people."""
 
@@ -61,12 +65,22 @@ def one_line(text: str) -> str:
 
 def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
     detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
+    if conflicts := _conflicts(problem):
+        shown = [f"{each['namespace']}/{each['key']} (revision {each['revision']})" for each in conflicts]
+        more = [f"and {len(shown) - CONFLICTS_SHOWN_MAX} more"] if len(shown) > CONFLICTS_SHOWN_MAX else []
+        return f"{detail.rstrip('.')}: {', '.join(shown[:CONFLICTS_SHOWN_MAX] + more)}"
     errors = problem.get("errors")
     if not isinstance(errors, list) or not errors:
         return detail
     fields = ", ".join(_field_error(error) for error in errors)
     # Often the detail is the first of the errors.
     return fields if detail in fields else f"{detail.rstrip('.')}: {fields}"
+
+
+def _conflicts(problem: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The keys that later releases touched, which keep a release from being undone alone."""
+    conflicts = problem.get("conflicts")
+    return conflicts if isinstance(conflicts, list) else []
 
 
 def _field_error(error: object) -> str:
@@ -77,6 +91,8 @@ def _field_error(error: object) -> str:
 
 
 def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | None:
+    if _conflicts(problem):
+        return None  # the detail says it
     code = problem.get("code")
     if code == "review_required" and problem.get("request_url"):
         return f"ask for a review at {problem['request_url']}"

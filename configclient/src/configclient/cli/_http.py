@@ -44,9 +44,13 @@ class Api:
         """The answer to ``GET path``. Raises :class:`CliError`."""
         return self._call("GET", path, None, {})
 
-    def write(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a write; it is done once, however often it had to be sent. Raises :class:`CliError`."""
-        return self._call(method, path, body, {"Idempotency-Key": str(uuid.uuid4())})
+    def write(self, method: str, path: str, body: dict[str, Any], if_match: str | None = None) -> dict[str, Any]:
+        """The answer to a write; it is done once, however often it had to be sent. Raises :class:`CliError`.
+
+        ``if_match``: an ETag; the write is refused if that is no longer the state.
+        """
+        condition = {} if if_match is None else {"If-Match": if_match}
+        return self._call(method, path, body, {"Idempotency-Key": str(uuid.uuid4())} | condition)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None, extra: dict[str, str]) -> dict[str, Any]:
         headers = self._headers | extra

@@ -1,17 +1,22 @@
-"""What several commands share: arguments that are names, where the service is, how to print."""
+"""What several commands share: arguments that are names, where the service is, which state, on which terms."""
 
 import functools
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._http import Api
+from configclient.cli._moments import parse_time
+
+Command = Callable[..., Any]
+# One state of an environment: a revision, or a time.
+Moment = int | datetime
 
 
 def _name(what: str, pattern: str) -> Callable[[str], str]:
@@ -31,6 +36,12 @@ NAMESPACE = _name("a namespace", r"[a-z0-9][a-z0-9._-]{0,99}")
 KEY = _name("a key", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 ENVIRONMENT = _name("an environment", r"[a-z0-9][a-z0-9_-]{0,19}")
 
+# An ETag, with its quotes or without (a shell eats them), or the cursor that it is made of. v0: while it has no value.
+STATE = re.compile(r'(?:W/)?"?(?:(?P<version>v[0-9]{1,9})|r?(?P<cursor>[0-9]{1,18}\.[0-9a-f]{16}))(?:\.m)?"?')
+
+# A release; 0 is the empty beginning, and none.
+REVISION = click.IntRange(min=1)
+
 
 @dataclass(frozen=True)
 class Target:
@@ -47,18 +58,16 @@ class Target:
         return f"Target({self.env!r} at {self.url!r})"
 
 
-def config_path(env: str, namespace: str, key: str | None = None) -> str:
-    """The path of a scope's settings, or of one of them."""
-    path = f"/v1/namespaces/{quote(namespace)}/envs/{quote(env)}/config"
-    return path if key is None else f"{path}/{quote(key)}"
+@dataclass(frozen=True)
+class Terms:
+    """How a write is wanted: with which note, under which condition (an ETag), for real or to see only."""
+
+    note: str
+    if_match: str | None
+    dry_run: bool
 
 
-def key_path(namespace: str, key: str) -> str:
-    """The path of a key's declaration."""
-    return f"/v1/namespaces/{quote(namespace)}/keys/{quote(key)}"
-
-
-def on_target(command: Callable[..., Any]) -> Callable[..., Any]:
+def on_target(command: Command) -> Command:
     """Adds ``--env`` and ``--url``; the command gets a :class:`Target` as ``target``."""
 
     @click.option(
@@ -80,7 +89,59 @@ as_output = click.option(
     help="json: the service's answer, for programs.",
 )
 
-note = click.option("--note", default="", help="Why; it stays in the history.")
+
+def on_terms(command: Command) -> Command:
+    """Adds ``--note``, ``--if-match`` and ``--dry-run``; the command gets :class:`Terms` as ``terms``."""
+
+    @click.option("--note", default="", help="Why; it stays in the history.")
+    @click.option(
+        "--if-match",
+        type=_etag,
+        metavar="STATE",
+        help="Only if nobody changed it since: the key's version (v3), or the namespace's cursor of `list -o json`.",
+    )
+    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @functools.wraps(command)
+    def wrapper(note: str, if_match: str | None, dry_run: bool, **rest: Any) -> Any:
+        return command(terms=Terms(note, if_match, dry_run), **rest)
+
+    return wrapper
+
+
+def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Command], Command]:
+    """Adds two options for one state, by revision or by time; the command gets a :data:`Moment` or None as ``name``."""
+    revision_name, time_name = f"{name}_revision", f"{name}_time"
+
+    def decorate(command: Command) -> Command:
+        @click.option(by_revision, revision_name, type=click.IntRange(min=0), metavar="REVISION", help=what)
+        @click.option(by_time, time_name, type=_time, metavar="TIME", help="The same by its time, in ISO 8601.")
+        @functools.wraps(command)
+        def wrapper(**given: Any) -> Any:
+            revision, time = given.pop(revision_name), given.pop(time_name)
+            if revision is not None and time is not None:
+                raise click.UsageError(f"give {by_revision} or {by_time}, not both", click.get_current_context())
+            return command(**given, **{name: time if revision is None else revision})
+
+        return wrapper
+
+    return decorate
+
+
+def _time(value: str) -> datetime:
+    try:
+        return parse_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _etag(value: str) -> str:
+    """The ETag that ``value`` is, or stands for: a key's version, or the cursor of a namespace."""
+    match = STATE.fullmatch(value)
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is no state; write a version like v3, or a cursor like 46.9f3a5c0d1e2b4f60"
+        )
+    return f'"{match["version"] or "r" + match["cursor"]}"'
 
 
 def _target(env: str | None, url: str | None, token: str | None) -> Target:

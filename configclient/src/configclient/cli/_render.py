@@ -9,10 +9,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from configclient.cli._errors import one_line
+from configclient.cli._moments import local
+
 UNSET = "(unset)"
 MASKED = "(secret)"
-# A longer value is cut in a line or table; `get` shows it whole.
+# A longer value or note is cut in a line or table; `get` and `-o json` show it whole.
 VALUE_COLUMNS_MAX = 60
+
+Entry = Mapping[str, Any]
 
 
 def as_json(value: Any) -> str:
@@ -27,21 +32,62 @@ def bare(value: Any) -> str:
 
 def short(value: Any) -> str:
     """A value as lines and tables show it."""
-    text = "".join(char if char.isprintable() else _escaped(char) for char in as_json(value))
-    return text if len(text) <= VALUE_COLUMNS_MAX else text[: VALUE_COLUMNS_MAX - 1] + "…"
+    return _cut("".join(char if char.isprintable() else _escaped(char) for char in as_json(value)))
 
 
-def item(entry: Mapping[str, Any]) -> str:
-    """The value of an entry of a config answer or of a change list."""
-    if entry.get("deleted"):
+def item(entry: Entry | None) -> str:
+    """The value of an entry of a config answer, of a change list, or of one side of a difference."""
+    if entry is None or entry.get("deleted"):
         return UNSET
     return short(entry["value"]) if "value" in entry else MASKED
 
 
-def change_line(namespace: str, key: str, old: str | None, new: str, place: str) -> str:
+def change_line(namespace: str, key: str, old: str | None, new: str, place: str = "") -> str:
     """``payments/rate_limit  100 → 200  development revision 7``; ``old`` is None when it is not known."""
     arrow = f"{old} → {new}" if old is not None else f"→ {new}"
-    return f"{namespace}/{key}  {arrow}  {place}"
+    return f"{namespace}/{key}  {arrow}  {place}".rstrip()
+
+
+def new_line(change: Entry, old: str | None, place: str = "") -> str:
+    """The line of one change of a release."""
+    return change_line(change["namespace"], change["key"], old, item(change), place)
+
+
+def difference_line(row: Entry, namespace: str, place: str = "") -> str:
+    """The line of one row of a diff: what a key was, and what it is or would be."""
+    return change_line(namespace, row["key"], item(row["from"]), item(row["to"]), place)
+
+
+def settings(values: Mapping[str, Entry]) -> list[str]:
+    """The table of a namespace's settings."""
+    rows = [(key, entry["type"], item(entry), str(entry["version"])) for key, entry in sorted(values.items())]
+    return table(("KEY", "TYPE", "VALUE", "VERSION"), rows)
+
+
+def versions(items: Sequence[Entry]) -> list[str]:
+    """The table of a key's versions: what it was, and who made it so."""
+    rows = [(str(each["version"]), str(each["revision"]), item(each), *_origin(each)) for each in items]
+    return table(("VERSION", "REVISION", "VALUE", "WHEN", "WHO", "KIND", "NOTE"), rows)
+
+
+def releases(items: Sequence[Entry]) -> list[str]:
+    """The table of releases: who changed something where."""
+    rows = []
+    for each in items:
+        when, who, kind, note = _origin(each)
+        rows.append((str(each["revision"]), when, who, kind, _cut(" ".join(each["namespaces"])), note))
+    return table(("REVISION", "WHEN", "WHO", "KIND", "NAMESPACES", "NOTE"), rows)
+
+
+def dry_run(answer: Entry) -> str:
+    """The line that says what a dry run was, and what else the write would mean."""
+    parts = ["dry run, nothing was written"]
+    if answer.get("review_required"):
+        parts.append(f"{answer['env']} requires a review")
+    if watchers := answer.get("watchers"):
+        services = f" ({', '.join(watchers['services'])})" if watchers["services"] else ""
+        parts.append(f"watchers: {watchers['count']}{services}")
+    return "; ".join(parts)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -50,6 +96,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(_columns(line[i]) for line in lines) for i in range(len(head))]
     rows = [[_padded(cell, width) for cell, width in zip(line, widths, strict=True)] for line in lines]
     return ["  ".join(row).rstrip() for row in rows]
+
+
+def _origin(entry: Entry) -> tuple[str, str, str, str]:
+    """When, who, of what kind, and why."""
+    return local(entry["created_at"]), one_line(entry["changed_by"]), entry["kind"], _cut(one_line(entry["note"]))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= VALUE_COLUMNS_MAX else text[: VALUE_COLUMNS_MAX - 1] + "…"
 
 
 def _escaped(char: str) -> str:
