@@ -1,8 +1,16 @@
-"""The shapes of request bodies. Strict: no coercion, no unknown fields."""
+"""The shapes of request bodies. Strict: no coercion, no unknown fields.
 
+``/openapi.json`` is made from them. Where the domain refuses with a rule of its own, the pattern stands here for the
+readers of that document only.
+"""
+
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.config import JsonDict
+
+from configsvc.domain import names
 
 #: A sentence or a ticket's address, not a document.
 NOTE_CHARACTERS_MAX = 2_000
@@ -18,6 +26,23 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Type = Literal["string", "int", "float", "bool", "json"]
 
 
+def pattern(rule: re.Pattern[str]) -> str:
+    """Return a rule for whole texts as JSON Schema wants it, which searches."""
+    return f"^(?:{rule.pattern})$"
+
+
+EnvName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": pattern(names.ENV)})]
+NamespaceName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": pattern(names.NAMESPACE)})]
+KeyName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": pattern(names.KEY)})]
+#: JSON Schema 2020-12 of a key's values; null is none.
+Schema = Annotated[Any, WithJsonSchema({"type": ["object", "boolean", "null"]})]
+
+
+def example(body: JsonDict) -> ConfigDict:
+    """Show readers of ``/openapi.json`` what a whole body looks like."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class Body(BaseModel):
     """What all bodies have in common."""
 
@@ -27,6 +52,8 @@ class Body(BaseModel):
 class PutValue(Body):
     """One key's new value; ``type`` declares the key if it is not there yet."""
 
+    model_config = example({"value": 120, "note": "Black Friday", "type": "int"})
+
     value: Any
     note: Text = ""
     type: Type | None = None
@@ -35,11 +62,15 @@ class PutValue(Body):
 class Note(Body):
     """A write that needs no more than a reason."""
 
+    model_config = example({"note": "no longer used"})
+
     note: Text = ""
 
 
 class Rollback(Body):
     """Which version of a key to go back to."""
+
+    model_config = example({"version": 1, "note": "120 was too many"})
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
     note: Text = ""
@@ -48,6 +79,8 @@ class Rollback(Body):
 class Restore(Body):
     """Which revision of the environment a scope shall be like."""
 
+    model_config = example({"revision": 1, "note": "as before the sale"})
+
     revision: Annotated[int, Field(ge=0, le=2**63 - 1)]
     note: Text = ""
 
@@ -55,19 +88,27 @@ class Restore(Body):
 class Change(Body):
     """One change of a batch: a value, or ``"delete": true``."""
 
-    key: Name
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["value"]}, {"required": ["delete"]}]})
+
+    key: KeyName
     value: Any = None
-    delete: bool | None = None  # no Literal[True]: pydantic takes a 1 for it
+    #: No Literal[True]: pydantic takes a 1 for it.
+    delete: Annotated[bool, WithJsonSchema({"const": True})] = Field(default_factory=bool)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
-        if self.delete is False or ("value" in self.model_fields_set) == (self.delete is True):
+        given = self.model_fields_set & {"value", "delete"}
+        if given != {"value"} and not (given == {"delete"} and self.delete):
             raise ValueError('needs either "value" or "delete": true')
         return self
 
 
 class ScopeChanges(Body):
     """An atomic batch in one scope."""
+
+    model_config = example(
+        {"changes": [{"key": "rate_limit", "value": 120}, {"key": "old_limit", "delete": True}], "note": "Black Friday"}
+    )
 
     changes: Annotated[list[Change], Field(min_length=1, max_length=CHANGES_MAX)]
     note: Text = ""
@@ -76,11 +117,15 @@ class ScopeChanges(Body):
 class NamespacedChange(Change):
     """One change of a release over several namespaces."""
 
-    namespace: Name
+    namespace: NamespaceName
 
 
 class NewRelease(Body):
     """An atomic batch over several namespaces."""
+
+    model_config = example(
+        {"changes": [{"namespace": "payments", "key": "rate_limit", "value": 120}], "note": "Black Friday"}
+    )
 
     changes: Annotated[list[NamespacedChange], Field(min_length=1, max_length=CHANGES_MAX)]
     note: Text = ""
@@ -89,14 +134,20 @@ class NewRelease(Body):
 class NewNamespace(Body):
     """A namespace to create."""
 
-    name: Name
+    model_config = example({"name": "shipping", "description": "What the shipping team owns"})
+
+    name: NamespaceName
     description: Text = ""
 
 
 class NewEnvironment(Body):
     """An environment to create."""
 
-    name: Name
+    model_config = example(
+        {"name": "canary", "description": "A few real users", "review_required": True, "approvals": 1}
+    )
+
+    name: EnvName
     description: Text = ""
     review_required: bool = False
     approvals: Annotated[int, Field(ge=1, le=10)] = 1
@@ -104,6 +155,8 @@ class NewEnvironment(Body):
 
 class EnvironmentChange(Body):
     """What may change about an environment; what is absent stays."""
+
+    model_config = example({"review_required": True, "approvals": 2})
 
     description: Text | None = None
     review_required: bool | None = None
@@ -113,19 +166,24 @@ class EnvironmentChange(Body):
 class NewKey(Body):
     """A key to declare."""
 
-    key: Name
+    model_config = example(
+        {"key": "burst", "type": "int", "description": "Requests at once", "schema": {"minimum": 1, "maximum": 1000}}
+    )
+
+    key: KeyName
     type: Type
     description: Text = ""
     secret: bool = False
-    #: JSON Schema 2020-12; null is none.
-    schema_: Any = Field(default=None, alias="schema")
+    schema_: Schema = Field(default=None, alias="schema")
 
 
 class KeyChange(Body):
     """What may change about a key; what is absent stays, a schema of null is none."""
 
-    description: Text = ""
-    schema_: Any = Field(default=None, alias="schema")
+    model_config = example({"description": "Requests a second", "schema": {"minimum": 1}})
+
+    description: Text = Field(default_factory=str)  # no default that readers of the document would see
+    schema_: Schema = Field(default=None, alias="schema")
 
 
 class Rejected(Body):
@@ -141,7 +199,7 @@ class SyncClient(Body):
     id: Name
     service: Name
     host: Annotated[str, Field(max_length=255)] = ""
-    pid: Annotated[int, Field(ge=0)] = 0
+    pid: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     sdk: Annotated[str, Field(max_length=100)] = ""
     transport: Literal["redis", "longpoll", "none"] = "none"
     rejected: Rejected | None = None
@@ -150,9 +208,27 @@ class SyncClient(Body):
 class SyncRequest(Body):
     """What a client has and wants."""
 
+    model_config = example(
+        {
+            "client": {
+                "id": "6f3c1a52-5d3a-4c1e-9d53-0f6f3c2d8a11",
+                "service": "checkout",
+                "host": "web-1",
+                "pid": 7,
+                "sdk": "configclient/0.1",
+                "transport": "redis",
+            },
+            "env": "staging",
+            "namespaces": ["payments", "global"],
+            "have": "45.77abf01c2d3e4f50",
+            "view": "5d0c0a7be2f1439c",
+            "wait_s": 0,
+        }
+    )
+
     client: SyncClient
-    env: Name
-    namespaces: Annotated[list[Name], Field(min_length=1, max_length=NAMESPACES_MAX)]
+    env: EnvName
+    namespaces: Annotated[list[NamespaceName], Field(min_length=1, max_length=NAMESPACES_MAX)]
     have: Name | None = None
     view: Name | None = None
     wait_s: Annotated[float, Field(ge=0, le=WAIT_S_MAX)] = 0.0

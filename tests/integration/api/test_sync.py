@@ -186,6 +186,26 @@ def test_an_unknown_namespace_fails_the_whole_call(ops: Caller, limited: Callabl
     assert narrow.post("/v1/sync", ask(namespaces=["payments"])).status_code == 200
 
 
+def test_a_client_is_listed_with_what_it_has(ops: Caller, limited: Callable[..., Caller]) -> None:
+    """Within seconds of its sync a client is a watcher, to those who may read one of its namespaces, and only there."""
+    write(ops, "payments", "a", 1)
+    first = sync(ops)
+    sync(ops, first["cursor"], first["view"])
+    deadline = time.monotonic() + 10
+    while not (seen := ops.get("/v1/envs/staging/watchers").json["items"]):
+        assert time.monotonic() < deadline
+    assert [(one["client_id"], one["service"], one["pid"], one["revision"]) for one in seen] == [
+        ("6f3c9d1e", "checkout", 7, 1)
+    ]
+    assert sorted(seen[0]["namespaces"]) == ["payments", "search"]
+    assert ops.get("/v1/envs/staging/watchers?namespace=global").json["items"] == []
+    assert ops.get("/v1/envs/production/watchers").json["items"] == []
+    narrow = limited("viewer", "pay*")
+    assert narrow.get("/v1/envs/staging/watchers").json["items"][0]["namespaces"] == ["payments"]
+    assert limited("viewer", "global").get("/v1/envs/staging/watchers").json["items"] == []
+    assert narrow.get("/v1/envs/staging/watchers?namespace=search").status_code == 404
+
+
 def test_a_wrong_sync_request_is_refused(ops: Caller) -> None:
     """Each part of the request is checked; what the contract does not know is no part of it."""
     client = ask()["client"]
@@ -203,6 +223,7 @@ def test_a_wrong_sync_request_is_refused(ops: Caller) -> None:
         {"client": None},
         {"client": client | {"transport": "smoke"}},
         {"client": client | {"pid": "7"}},
+        {"client": client | {"pid": 2**31}},
         {"client": client | {"colour": "red"}},
         {"client": {"id": "1"}},
         {"colour": "red"},
