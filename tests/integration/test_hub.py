@@ -82,10 +82,18 @@ def test_a_commit_wakes_who_waits_for_its_environment(hub: Hub, editor: Editor, 
 
 
 def test_what_moved_before_the_wait_does_not_hold(hub: Hub, editor: Editor) -> None:
-    """A revision other than the caller's answers at once, whichever of the two is newer."""
+    """A revision newer than the caller's answers at once; an older one is old news, and the wait goes on."""
     editor.count("production", 1)
     assert hub.wait("production", 0, LONG_S)
-    assert hub.wait("production", 7, 0)
+    assert hub.wait("production", 0, 0)
+    assert not hub.wait("production", 7, 0)
+
+
+def test_any_move_wakes_who_knows_more_than_the_hub(hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
+    """A caller whose revision is ahead of what is known here wakes at the next move, whatever its number."""
+    held = hold(waiters, hub, "production", 7)
+    editor.count("production", 1)
+    assert held.result(LONG_S)
 
 
 def test_nothing_new_ends_at_the_timeout(hub: Hub) -> None:
@@ -109,17 +117,20 @@ def test_a_restore_wakes_too(database: Database, hub: Hub, editor: Editor, waite
 
 def test_a_new_environment_wakes_who_waits_for_it(database: Database, hub: Hub, waiters: ThreadPoolExecutor) -> None:
     """An environment that is made while a request waits for it is found by the next read."""
-    held = hold(waiters, hub, "qa", 5)
+    held = hold(waiters, hub, "qa", -1)
     with superuser(database.superuser_url) as connection:
         connection.execute("SELECT create_environment('qa', '', false, 1::smallint, 'test')")
     assert held.result(LONG_S)
     assert hub.revision("qa") == 0
 
 
-def test_a_wait_from_before_the_start(database: Database, pool: Pool, waiters: ThreadPoolExecutor) -> None:
+def test_a_wait_from_before_the_start(
+    database: Database, pool: Pool, editor: Editor, waiters: ThreadPoolExecutor
+) -> None:
     """A request that waits before the first read gets its answer from it. Starting and stopping twice is fine."""
+    editor.count("production", 1)
     hub = Hub(database.service_url, pool)
-    held = hold(waiters, hub, "production", 3)
+    held = hold(waiters, hub, "production", 0)
     hub.start()
     hub.start()
     assert held.result(LONG_S)
