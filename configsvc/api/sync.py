@@ -64,8 +64,8 @@ def _sync_text(answer: Answer, tail: str) -> str:
     head = {
         "kind": answer.kind,
         "reset": answer.reset,
-        "revision": answer.state.revision,
-        "cursor": answer.state.cursor,
+        "revision": cursors.revision_of(answer.cursor),
+        "cursor": answer.cursor,
         "view": answer.view,
     }
     bodies = ",".join(f"{strict_json.dumps(name)}:{text}" for name, text in answer.bodies.items())
@@ -77,7 +77,7 @@ def _watch_text(answer: Answer, namespace: str) -> str:
     head = {
         "has_changes": answer.kind != "none",
         "reset": answer.reset,
-        "latest_revision": answer.state.revision,
-        "cursor": answer.state.cursor,
+        "latest_revision": cursors.revision_of(answer.cursor),
+        "cursor": answer.cursor,
     }
     return f'{strict_json.dumps(head)[:-1]},"changes":{answer.bodies.get(namespace, "[]")}}}'

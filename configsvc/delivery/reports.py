@@ -7,6 +7,8 @@ half a minute.
 import logging
 import threading
 
+import psycopg
+
 from configsvc.delivery.faults import FaultLog
 from configsvc.errors import Unavailable
 from configsvc.store import watch as store
@@ -65,3 +67,6 @@ class Reports:
                 self._faults.failed(error)
                 with self._lock:
                     self._pending = taken | self._pending
+            except psycopg.Error as error:
+                # What Postgres refuses it would refuse again: one bad report must not stop all that follow.
+                self._faults.failed(error)

@@ -18,6 +18,9 @@ INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 #: that never ends.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS = re.compile(r"[][{}]")
+
 
 def loads(data: bytes) -> object:
     """Parse ``data`` as one strict JSON text in UTF-8.
@@ -52,13 +55,10 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return
     depth = 0
-    for token in _BRACKETS.finditer(text):
-        if token[0] in "[{":
-            depth += 1
-            if depth > DEPTH_MAX:
-                raise Malformed(f"the JSON is nested more than {DEPTH_MAX} levels deep")
-        elif token[0] in "]}":
-            depth -= 1
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEPTH_MAX:
+            raise Malformed(f"the JSON is nested more than {DEPTH_MAX} levels deep")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

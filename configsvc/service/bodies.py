@@ -5,6 +5,7 @@ comes from memory: a read costs one look-up of labels. A thousand clients that a
 """
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Bodies:
         self._database = database
         # Two readers who miss the same body: one renders, the other waits for it.
         remembered = cached(
-            LRUCache(CACHE_BYTES_MAX, getsizeof=len),
+            LRUCache(CACHE_BYTES_MAX, getsizeof=sys.getsizeof),
             key=lambda kind, label, _: (kind, label),
             condition=threading.Condition(),
         )

@@ -79,7 +79,7 @@ class Answer:
 
     kind: Literal["full", "changes", "none"]
     reset: bool
-    state: State
+    cursor: str
     view: str
     bodies: Mapping[str, str]
 
@@ -102,13 +102,18 @@ class Sync:
         """
         deadline = time.monotonic() + wait_s
         view = self._view(caller, asked)
-        state = self._state(asked)
-        self._collector.add(_report(client, asked, state))
-        while state.cursor == asked.have and view == asked.view and (left_s := deadline - time.monotonic()) > 0:
-            self._waker.wait(asked.env, state.revision, left_s)
+        cursor = self._cursor(asked.env)
+        if cursor != asked.have or view != asked.view:
+            return self._news(client, asked, view)
+        # The usual case costs one look-up: what the client has is the newest, so its namespaces are still there.
+        self._collector.add(_report(client, asked, asked.have))
+        while cursor == asked.have and view == asked.view and (left_s := deadline - time.monotonic()) > 0:
+            self._waker.wait(asked.env, cursors.revision_of(cursor) or 0, left_s)
             view = self._view(authenticate(), asked)
-            state = self._state(asked)
-        return self._answer(asked, state, view)
+            cursor = self._cursor(asked.env)
+        if cursor != asked.have or view != asked.view:
+            return self._answer(asked, self._state(asked), view)
+        return Answer("none", False, cursor, view, {})
 
     def watch(
         self,
@@ -128,12 +133,12 @@ class Sync:
             after = since if isinstance(since, int) else cursors.revision_of(since) or 0
             label = state.scopes[namespace]
             if not state.known:
-                return Answer("full", True, state, view, {namespace: self._bodies.changes(label, 0)})
+                return Answer("full", True, state.cursor, view, {namespace: self._bodies.changes(label, 0)})
             left_s = deadline - time.monotonic()
             if label.revision > after:
-                return Answer("changes", False, state, view, {namespace: self._bodies.changes(label, after)})
+                return Answer("changes", False, state.cursor, view, {namespace: self._bodies.changes(label, after)})
             if left_s <= 0:
-                return Answer("none", False, state, view, {})
+                return Answer("none", False, state.cursor, view, {})
             self._waker.wait(env, state.revision, left_s)
             caller = authenticate()
 
@@ -163,21 +168,31 @@ class Sync:
         }
         return State(row["revision"], cursors.render(row["revision"], row["hash"]), labels, known)
 
+    def _cursor(self, env: str) -> str:
+        row = store.newest(self._database, env)
+        if row is None:
+            raise not_found(None, env)
+        return cursors.render(row["revision"], row["hash"])
+
+    def _news(self, client: Client, asked: Asked, view: str) -> Answer:
+        state = self._state(asked)
+        self._collector.add(_report(client, asked, asked.have if state.known else None))
+        return self._answer(asked, state, view)
+
     def _answer(self, asked: Asked, state: State, view: str) -> Answer:
         after = cursors.revision_of(asked.have) if asked.have is not None else None
         reset = asked.have is not None and not state.known
         behind = state.revision - (after or 0)
         if after is None or reset or view != asked.view or behind > CHANGES_REVISIONS_MAX:
             values = {name: self._bodies.values(label) for name, label in state.scopes.items()}
-            return Answer("full", reset, state, view, values)
+            return Answer("full", reset, state.cursor, view, values)
         changed = {name: label for name, label in state.scopes.items() if label.revision > after}
         bodies = {name: self._bodies.changes(label, after) for name, label in changed.items()}
-        return Answer("changes" if bodies else "none", False, state, view, bodies)
+        return Answer("changes" if bodies else "none", False, state.cursor, view, bodies)
 
 
-def _report(client: Client, asked: Asked, state: State) -> Report:
-    """Say what the client has: nothing, if what it names is not in this history."""
-    have = asked.have if asked.have is not None and state.known else None
+def _report(client: Client, asked: Asked, have: str | None) -> Report:
+    """Say what the client has; ``have`` is None where it is nothing of this history."""
     return Report(
         client_id=client.id,
         env=asked.env,

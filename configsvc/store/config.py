@@ -16,6 +16,11 @@ def scope_label(database: Database, namespace: str, env: str) -> Row | None:
     return database.one(_SQL["scope_label"], {"namespace": namespace, "env": env})
 
 
+def newest(database: Database, env: str) -> Row | None:
+    """Return revision and hash of an environment's newest release."""
+    return database.one(_SQL["newest"], {"env": env})
+
+
 def labels(database: Database, env: str, namespaces: Sequence[str], have: int | None) -> Row | None:
     """env_id, revision, hash; the hash of revision ``have``; {namespace: [id, revision]}: all of one moment."""
     return database.one(_SQL["labels"], {"env": env, "namespaces": list(namespaces), "have": have})

@@ -6,6 +6,9 @@ LEFT JOIN scope s ON s.env_id = e.id AND s.namespace_id = n.id
 JOIN release r ON r.env_id = e.id AND r.revision = coalesce(s.revision, 0)
 WHERE e.name = %(env)s
 
+-- newest: one environment's newest release; all that a client with nothing new costs
+SELECT r.revision, r.hash FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = e.revision WHERE e.name = %(env)s
+
 -- labels: one environment's newest release, its scopes asked for, and whether `have` is in its history; one statement, so one moment
 SELECT e.id AS env_id, e.revision, r.hash,
        (SELECT h.hash FROM release h WHERE h.env_id = e.id AND h.revision = %(have)s) AS have_hash,
