@@ -8,6 +8,8 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import conninfo
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -26,6 +28,10 @@ POOL_WAIT_S = 3.0
 #: The pool gives up a connection attempt after this time and begins anew at the next request. Left alone it would
 #: back off for minutes and come back long after Postgres did.
 RECONNECT_S = 1.0
+
+#: How long a statement may go unanswered. ``statement_timeout`` ends slow ones before; this is for a server that is
+#: frozen while its kernel keeps the connection alive.
+ANSWER_S_MAX = 10.0
 
 #: Bounds for a Postgres that hangs: a request must answer in seconds, with 503 if need be.
 DEFAULTS = {
@@ -58,17 +64,32 @@ def with_defaults(database_url: str) -> str:
     return conninfo.make_conninfo(database_url, **missing)
 
 
+class BoundedConnection(psycopg.Connection[Row]):
+    """A connection that gives up on a server that does not answer, and is closed then."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for the server, at most ``ANSWER_S_MAX`` unless the caller sets its own bound."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, ANSWER_S_MAX)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # whatever it may still answer belongs to no statement any more
+            raise
+
+
 class Database:
     """The service's connections. Opens at first use, because a pool does not survive a fork."""
 
     def __init__(self, database_url: str) -> None:
         """``database_url``: a libpq URL or DSN, of the service's role."""
         self._conninfo = with_defaults(database_url)
-        self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+        self._pool: ConnectionPool[BoundedConnection] | None = None
         self._opening = threading.Lock()
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[Row]]:
+    def connection(self) -> Iterator[Connection]:
         """A connection in autocommit: each statement is its own transaction.
 
         Raises:
@@ -86,7 +107,7 @@ class Database:
             raise ours from error
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection[Row]]:
+    def transaction(self) -> Iterator[Connection]:
         """A connection whose statements are committed together, or not at all."""
         with self.connection() as connection, connection.transaction():
             yield connection
@@ -112,12 +133,12 @@ class Database:
             self._pool.close(timeout=1)
             self._pool = None
 
-    def _opened(self) -> ConnectionPool[psycopg.Connection[Row]]:
+    def _opened(self) -> ConnectionPool[BoundedConnection]:
         with self._opening:  # the first requests come together
             if self._pool is None:
                 self._pool = ConnectionPool(
                     self._conninfo,
-                    connection_class=psycopg.Connection[Row],
+                    connection_class=BoundedConnection,
                     kwargs={"autocommit": True, "row_factory": dict_row},
                     min_size=1,
                     max_size=POOL_SIZE_MAX,
@@ -128,9 +149,9 @@ class Database:
             return self._pool
 
 
-def connect(database_url: str, **options: Any) -> psycopg.Connection[Row]:
+def connect(database_url: str, **options: Any) -> Connection:
     """Open one connection of our own, outside the pool, with our bounds, in autocommit."""
-    return psycopg.Connection[Row].connect(
+    return BoundedConnection.connect(
         conninfo.make_conninfo(with_defaults(database_url), **options), autocommit=True, row_factory=dict_row
     )
 
