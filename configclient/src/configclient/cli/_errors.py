@@ -45,7 +45,6 @@ NEXT_STEP_BY_CODE = {
     "forbidden": "ask an admin for a grant that allows it",
     "not_found": "check the names, and that your token may see them",
     "conflict": "look at what is there, then try again",
-    "revision_mismatch": "look at what is there, then try again",
     "payload_too_large": "send less",
     "rate_limited": "try again later",
     "unavailable": "try again later",

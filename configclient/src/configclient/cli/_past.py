@@ -44,7 +44,10 @@ def history_command(target: Target, namespace: str | None, key: str | None, limi
 @on_target
 @as_output
 def show_command(target: Target, revision: int, output: str) -> None:
-    """Print one release: who made it, when and why, and each of its changes."""
+    """Print one release with all that it changed.
+
+    Who made it, when and why, then each key with what it was before and after.
+    """
     api = target.api()
     answer = api.get(releases_path(target.env, revision))
     if output == "json":

@@ -98,7 +98,10 @@ def unset_command(target: Target, terms: Terms, namespace: str, key: str, output
 @on_target
 @as_output
 def rollback_command(target: Target, terms: Terms, namespace: str, key: str, to_version: int, output: str) -> None:
-    """Give one setting the value that it had in an earlier version, as a new release."""
+    """Put one setting back to an earlier version.
+
+    It is a new version, in a new release: nothing of the history goes.
+    """
     api = target.api()
     path = f"{config_path(target.env, namespace, key)}/rollback"
     answer = _send(api, "POST", path, {"version": to_version}, terms)
@@ -112,7 +115,10 @@ def rollback_command(target: Target, terms: Terms, namespace: str, key: str, to_
 @on_target
 @as_output
 def restore_command(target: Target, terms: Terms, namespace: str, moment: Moment | None, output: str) -> None:
-    """Make all settings of a namespace what they were, as one new release."""
+    """Put a whole namespace back to an earlier state.
+
+    What changed since returns, what was added goes, what was taken away comes back, in one new release.
+    """
     if moment is None:
         raise click.UsageError("give --to-revision or --at", click.get_current_context())
     api = target.api()
@@ -127,9 +133,10 @@ def restore_command(target: Target, terms: Terms, namespace: str, moment: Moment
 @on_target
 @as_output
 def undo_command(target: Target, terms: Terms, revision: int, output: str) -> None:
-    """Put back what one release changed, and nothing else, as a new release.
+    """Put back what one release changed.
 
-    Refused where later releases changed the same keys: undo those first, or set the keys as you want them.
+    That and nothing else, as a new release; what came after it stays. Refused where later releases
+    changed the same keys: undo those first, or set the keys as you want them.
     """
     api = target.api()
     answer = _send(api, "POST", f"{releases_path(target.env, revision)}/undo", {}, terms)
