@@ -313,7 +313,8 @@ BEGIN
     changed_key_ids := '{}';
     changed_versions := '{}';
     replayed := false;
-    SELECT r.revision, r.hash, r.created_at INTO v_previous FROM release r WHERE r.env_id = p_env_id AND r.revision = revision - 1;
+    SELECT r.revision, r.hash, r.created_at INTO v_previous FROM release r
+    WHERE r.env_id = p_env_id ORDER BY r.revision DESC LIMIT 1;
     v_now := greatest(clock_timestamp(), v_previous.created_at + interval '1 microsecond');
 
     IF p_idempotency_key IS NOT NULL THEN

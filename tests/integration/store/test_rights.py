@@ -1,5 +1,6 @@
 """What the service's role can't do to history, and what even the tables' owner can't."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import LiteralString
 
@@ -110,18 +111,19 @@ NOT_ONLY_INACTIVE: tuple[LiteralString, ...] = (
 
 
 def test_the_service_cannot_rewrite_history(service: Connection) -> None:
-    """Its rights end at reading, and at the functions that append."""
-    assert not_refused(service, ATTACKS) == []
+    """Its rights end at reading, and at the functions that append; the triggers are not even asked."""
+    assert not_refused(service, ATTACKS, "permission denied|must be (able to SET ROLE|owner)") == []
 
 
-def not_refused(connection: Connection, statements: Iterable[LiteralString]) -> list[LiteralString]:
-    """Try each statement, and return those that were carried out."""
+def not_refused(connection: Connection, statements: Iterable[LiteralString], how: str) -> list[LiteralString]:
+    """Try each statement, and return those that were not refused like this."""
     done = []
     for statement in statements:
         try:
             connection.execute(statement)
-        except InsufficientPrivilege:
-            continue
+        except InsufficientPrivilege as error:
+            if re.search(how, str(error)):
+                continue
         done.append(statement)
     return done
 
@@ -177,12 +179,12 @@ def test_temporary_tables_do_not_catch_a_commit(world: World, key: int) -> None:
 
 def test_the_owner_cannot_rewrite_history_by_mistake(owner: Connection) -> None:
     """Triggers stand before whoever has the right, such as a later migration."""
-    assert not_refused(owner, OWNERS_MISTAKES) == []
+    assert not_refused(owner, OWNERS_MISTAKES, "append-only") == []
 
 
 def test_a_version_changes_in_nothing_but_being_active(owner: Connection) -> None:
     """Not even along with that."""
-    assert not_refused(owner, NOT_ONLY_INACTIVE) == []
+    assert not_refused(owner, NOT_ONLY_INACTIVE, "append-only") == []
 
 
 def test_a_version_stops_being_active_once(owner: Connection) -> None:
