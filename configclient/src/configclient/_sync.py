@@ -172,6 +172,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 def _reason(error: BaseException) -> str:
     """Why there was no answer, in one line."""
+    error = error.__cause__ or error  # what the system said; urllib3's own words around it repeat host and port
     if isinstance(error, TimeoutError):
         return str(error) if str(error).startswith("an answer") else "no answer in time"
     text = str(error) or type(error).__name__
