@@ -51,6 +51,19 @@ def to_value(namespace: str, key: str, text: str | None) -> Edit:
     return Edit(namespace, key, json.loads(text), field=f"{namespace}/{key}")
 
 
+def restore(namespace: str, rows: Iterable[Row]) -> list[Edit]:
+    """Plan to make a scope what it was.
+
+    ``rows``: the keys that differ, with the value they had (None: none). A name that was deleted and declared anew with
+    another type stands there once for each type; at any time only one of them has a value.
+    """
+    texts: dict[str, str | None] = {}
+    for row in rows:
+        name, text = str(row["name"]), row["from_value"]
+        texts[name] = texts.get(name) if text is None else str(text)
+    return [to_value(namespace, name, text) for name, text in texts.items()]
+
+
 def undo(revision: int, rows: Iterable[Row]) -> list[Edit]:
     """Plan the undoing of one release and of nothing else.
 
@@ -69,8 +82,8 @@ def undo(revision: int, rows: Iterable[Row]) -> list[Edit]:
             edits.append(to_value(namespace, key, None if before is None else str(before)))
     if conflicts:
         raise Conflict(
-            f"release {revision} can't be undone alone: later changes touch the same keys; undo those first, "
-            "or set the keys as you want them",
+            f"release {revision} can't be undone alone: later changes touch the same keys; set these as you want them, "
+            "roll them back one by one, or restore the whole scope",
             conflicts=conflicts,
         )
     return edits

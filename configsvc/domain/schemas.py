@@ -1,10 +1,11 @@
 """JSON Schema of a key (2020-12): what its values must be like beyond their type.
 
 Checked by jsonschema-rs, which matches patterns in linear time. It is kept offline: by default it would fetch ``http``
-references and read files. Messages never quote the value.
+references and read files. Messages never quote the value; of a JSON value's names only those that the schema has, too.
 """
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 
 import jsonschema_rs
@@ -15,10 +16,16 @@ from configsvc.domain import strict_json
 SCHEMA_BYTES_MAX = 64 * 1024
 #: Compiled schemas remembered; one costs some ten microseconds to a millisecond to make again.
 CACHE_SCHEMAS_MAX = 1_000
-#: Problems of one value that are named.
-ERRORS_MAX = 5
+#: One message quotes the schema's part that was broken, and an enum can be long.
+MESSAGE_CHARACTERS_MAX = 300
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: What jsonschema-rs masks the value with does not mask the names inside it, which these would quote.
+_QUOTES_NAMES = {
+    "AdditionalProperties": "a name is not among those that are allowed",
+    "UnevaluatedProperties": "a name is not among those that are allowed",
+    "PropertyNames": "a name breaks the rule for names",
+}
 
 
 def to_text(schema: object) -> str:
@@ -28,6 +35,8 @@ def to_text(schema: object) -> str:
         ValueError: it is no JSON Schema 2020-12, refers to something outside itself, has a pattern that can't be
             matched in linear time, or is larger than ``SCHEMA_BYTES_MAX``.
     """
+    if not isinstance(schema, dict | bool):  # jsonschema-rs would take a string for JSON text
+        raise ValueError("must be a JSON Schema: an object, or true or false")  # noqa: TRY004  # one of its reasons
     text = strict_json.dumps(schema)
     if len(text.encode()) > SCHEMA_BYTES_MAX:
         raise ValueError(f"is {len(text.encode())} bytes of JSON; the limit for one schema is {SCHEMA_BYTES_MAX}")
@@ -37,19 +46,34 @@ def to_text(schema: object) -> str:
         _compiled(text)
     except jsonschema_rs.ValidationError as error:
         place = "".join(f"/{part}" for part in error.instance_path)
-        raise ValueError(f"is no usable JSON Schema{f' at {place}' if place else ''}: {error.message}") from None
+        said = error.message
+        if {"pattern", "patternProperties"} & set(error.instance_path):
+            said = "must be a regular expression without look-around and back references, and not too large"
+        raise ValueError(_bounded(f"is no usable JSON Schema{f' at {place}' if place else ''}: {said}")) from None
     return text
 
 
-def problems(schema_text: str, value: object) -> list[str]:
-    """Return what is wrong with ``value``, in a few sentences that do not quote it; empty if all is well."""
-    found = []
-    for error in _compiled(schema_text).iter_errors(value):
-        place = "".join(f"/{part}" for part in error.instance_path)
-        found.append(f"{place}: {error.message}" if place else error.message)
-        if len(found) == ERRORS_MAX:
-            break
-    return found
+def problem(schema_text: str, value: object) -> str | None:
+    """Return the first thing that is wrong with ``value``, in a sentence that does not quote it; None if all is well.
+
+    Only the first: jsonschema-rs makes all problems of a value at once, and a long list would hold a worker up.
+    """
+    try:
+        _compiled(schema_text).validate(value)
+    except jsonschema_rs.ValidationError as error:
+        said = _QUOTES_NAMES.get(type(error.kind).__name__, error.message)
+        return _bounded(f"{_place(error.instance_path, schema_text)}{said}")
+    return None
+
+
+def _place(path: Sequence[str | int], schema_text: str) -> str:
+    """Return where in the value, with * for what the value alone names."""
+    parts = [part if isinstance(part, int) or strict_json.dumps(part) in schema_text else "*" for part in path]
+    return "".join(f"/{part}" for part in parts) + ": " if parts else ""
+
+
+def _bounded(message: str) -> str:
+    return message if len(message) <= MESSAGE_CHARACTERS_MAX else f"{message[: MESSAGE_CHARACTERS_MAX - 1]}…"
 
 
 @lru_cache(CACHE_SCHEMAS_MAX)

@@ -46,8 +46,10 @@ class History:
         """Return a page of one key's versions, newest first, and where the next page begins."""
         caller.require(Action.READ, namespace, env)
         rows = store.versions(self._database, namespace, env, key, before, limit)
-        if not rows and catalog_store.key(self._database, namespace, key) is None:
-            raise NotFound(f"there is no key {key} in {namespace}, no environment {env}, or you have no grant there")
+        if not rows:  # no versions, or nothing that could have some?
+            self._release(env, 0)
+            if catalog_store.key(self._database, namespace, key) is None:
+                raise NotFound(f"there is no key {key} in {namespace}, or you have no grant there")
         return rows, rows[-1]["revision"] if len(rows) == limit else None
 
     def releases(

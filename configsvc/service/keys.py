@@ -108,8 +108,8 @@ class Keys:
         for row in present:
             if row["review_required"]:
                 caller.require(Action.WRITE, namespace, row["env"], protected=True)
-            problems = schemas.problems(schema, json.loads(row["value"])) if schema else []
-            errors += [("schema", f"the present value in {row['env']} would break it: {each}") for each in problems]
+            if schema and (problem := schemas.problem(schema, json.loads(row["value"]))):
+                errors.append(("schema", f"the present value in {row['env']} would break it: {problem}"))
         if errors:
             raise ValidationFailed(errors)
 

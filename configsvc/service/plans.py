@@ -39,7 +39,7 @@ class Plans:
 
         def plan() -> Write:
             difference = self._history.compare(caller, namespace, env, revision, None)
-            edits = [releases.to_value(namespace, row["name"], row["from_value"]) for row in difference.rows]
+            edits = releases.restore(namespace, difference.rows)
             return Write(env, edits, "restore", base=difference.to, namespace=namespace)
 
         return self._gate.commit_plan(caller, env, plan, terms)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from configsvc.domain import releases, schemas, values
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit
-from configsvc.errors import Conflict, Malformed, NotFound, StalePlan, ValidationFailed
+from configsvc.errors import Conflict, Malformed, NotFound, RequestError, StalePlan, ValidationFailed
 from configsvc.service import answers
 from configsvc.service.access import Caller, not_found
 from configsvc.service.keys import Declaration, declare
@@ -20,7 +20,7 @@ from configsvc.store import history as history_store
 from configsvc.store import releases as store
 from configsvc.store import watch as watch_store
 from configsvc.store.database import Connection, Database, Row
-from configsvc.store.releases import Commit, Idempotency
+from configsvc.store.releases import Commit, Committed, Idempotency
 
 #: Problems named in one answer; more would not help anybody.
 ERRORS_MAX = 20
@@ -107,10 +107,16 @@ class Releases:
                 return self._commit(caller, plan(), terms)
             except StalePlan:
                 continue
+            except RequestError:
+                # Its twin may have been committed since the look above, and may be what made the plan impossible.
+                if replayed := self._replayed(caller, env, terms):
+                    return replayed
+                raise
         raise Conflict("others keep changing the same settings: try again in a moment")
 
     def _replayed(self, caller: Caller, env: str, terms: Terms) -> Outcome | None:
-        if terms.idempotency is None:
+        # A dry run writes nothing, so it can't do it twice: it says what would happen now.
+        if terms.idempotency is None or terms.dry_run:
             return None
         with self._database.connection() as connection:
             seen = store.seen(connection, caller.name, terms.idempotency)
@@ -149,18 +155,31 @@ class Releases:
             base_namespaces=sorted({row["namespace_id"] for row in resolved}),
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
-        if committed.replayed:
-            changed = bool(committed.versions)
-            return _replay(connection, write.env, release.env_id, committed.revision, committed.hash, changed)
         changes = [
             answers.change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text)
             for edit, row, text in zip(write.edits, resolved, texts, strict=True)
             if row["key_id"] in committed.versions
         ]
+        review_required = bool(resolved[0]["review_required"])
+        return self._outcome(connection, write, terms, release, committed, changes, review_required)
+
+    def _outcome(
+        self,
+        connection: Connection,
+        write: Write,
+        terms: Terms,
+        release: Commit,
+        committed: Committed,
+        changes: list[dict[str, object]],
+        review_required: bool,
+    ) -> Outcome:
+        if committed.replayed:  # the changes are those of the first time, whatever was asked for now
+            changed = bool(committed.versions)
+            return _replay(connection, write.env, release.env_id, committed.revision, committed.hash, changed)
         answer = answers.written(write.env, committed.revision, committed.hash, changes)
         if terms.dry_run:
             differences = history_store.differences(connection, release.env_id, committed.revision) if changes else []
-            answer |= self._preview(connection, write, bool(resolved[0]["review_required"]), differences)
+            answer |= self._preview(connection, write, review_required, differences)
         return Outcome(answer, replayed=False)
 
     def _preview(
@@ -184,15 +203,27 @@ class Releases:
         }
 
     def _nothing_to_do(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
+        """Commit a plan without edits: its conditions hold for it too, and a repeat of it stays without effect."""
         environment = catalog_store.environment(self._database, write.env)
-        if environment is None:
-            raise not_found(None, write.env)
+        namespace_id = history_store.namespace_id(self._database, write.namespace or "")
+        if environment is None or namespace_id is None:
+            raise not_found(write.namespace, write.env)
         caller.require(Action.WRITE, write.namespace, write.env, environment["review_required"])
-        answer = answers.written(write.env, environment["revision"], environment["hash"], [])
-        if terms.dry_run:
-            with self._database.connection() as connection:
-                answer |= self._preview(connection, write, environment["review_required"], [])
-        return Outcome(answer, replayed=False)
+        release = Commit(
+            env_id=environment["id"],
+            kind=write.kind,
+            note=terms.note,
+            key_ids=(),
+            values=(),
+            definitions=(),
+            if_scope=namespace_id if terms.condition.cursor else None,
+            if_cursor=terms.condition.cursor,
+            base=write.base,
+            base_namespaces=[namespace_id],
+        )
+        with self._database.connection() as connection:
+            committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
+            return self._outcome(connection, write, terms, release, committed, [], environment["review_required"])
 
     def _resolve(self, connection: Connection, caller: Caller, write: Write) -> Sequence[Row]:
         """Find what the edits name, and authorise the caller for all of it."""
@@ -244,8 +275,8 @@ def _texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
             except ValueError as error:
                 errors.append((edit.at("value"), str(error)))
             else:
-                broken = schemas.problems(row["schema"], edit.value) if row["schema"] else ()
-                errors += [(edit.at("value"), f"breaks the key's schema: {problem}") for problem in broken]
+                if row["schema"] and (problem := schemas.problem(row["schema"], edit.value)):
+                    errors.append((edit.at("value"), f"breaks the key's schema: {problem}"))
         texts.append(text)
     if errors:
         raise ValidationFailed(errors[:ERRORS_MAX])

@@ -13,8 +13,9 @@ WHERE e.name = %(env)s
 -- namespace_id: of one namespace by name
 SELECT id FROM namespace WHERE name = %(namespace)s
 
--- versions: a page of one key's versions in one environment, newest first, over all declarations of the name
-SELECT v.version, v.revision, v.value, k.type, v.is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind
+-- versions: a page of one key's versions in one environment, newest first, over all declarations of the name; of those only the
+--   present one has an active version
+SELECT v.version, v.revision, v.value, k.type, v.is_active AND k.deleted_at IS NULL AS is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind
 FROM environment e
 JOIN namespace n ON n.name = %(namespace)s
 JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
@@ -23,18 +24,19 @@ JOIN release r ON r.env_id = e.id AND r.revision = v.revision
 WHERE e.name = %(env)s
 ORDER BY v.revision DESC LIMIT %(limit)s
 
--- version: the value of one version of a declared key
+-- version: the value of one version of a key, over all declarations of the name: version numbers go on through them
 SELECT k.type, v.value, v.deleted
 FROM environment e
 JOIN namespace n ON n.name = %(namespace)s
-JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s AND k.deleted_at IS NULL
+JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
 JOIN config_version v ON v.env_id = e.id AND v.key_id = k.id AND v.version = %(version)s
 WHERE e.name = %(env)s
 
--- releases: a page of an environment's releases, newest first; the empty beginning is none
+-- releases: a page of an environment's releases, newest first; the empty beginning is none. Not a join: that would sort all of them
 SELECT r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at
-FROM environment e JOIN release r ON r.env_id = e.id AND r.revision > 0 AND r.revision < %(before)s
-WHERE e.name = %(env)s AND (%(namespace)s::text IS NULL OR r.namespaces @> ARRAY[%(namespace)s::text])
+FROM release r
+WHERE r.env_id = (SELECT e.id FROM environment e WHERE e.name = %(env)s) AND r.revision > 0 AND r.revision < %(before)s
+  AND (%(namespace)s::text IS NULL OR r.namespaces @> ARRAY[%(namespace)s::text])
 ORDER BY r.revision DESC LIMIT %(limit)s
 
 -- release: one release
@@ -42,8 +44,11 @@ SELECT e.id AS env_id, r.revision, r.hash, r.kind, r.note, r.namespaces, r.creat
 FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = %(revision)s AND r.revision > 0
 WHERE e.name = %(env)s
 
--- compare: the keys of a scope that differ between two revisions, with both states; only keys that changed in between are looked at
-SELECT k.name, k.type, f.version AS from_version, f.value AS from_value, t.version AS to_version, t.value AS to_value
+-- compare: the keys of a scope that differ between two revisions, with both states; only keys that changed in between are looked at.
+--   Grouped, because a name may have been deleted and declared anew in between: only one declaration has a value at a time.
+SELECT k.name, k.type,
+       max(f.version) FILTER (WHERE f.value IS NOT NULL) AS from_version, max(f.value) AS from_value,
+       max(t.version) FILTER (WHERE t.value IS NOT NULL) AS to_version, max(t.value) AS to_value
 FROM (
     SELECT DISTINCT v.key_id FROM config_version v
     WHERE v.env_id = %(env_id)s AND v.namespace_id = %(namespace_id)s
@@ -57,8 +62,9 @@ LEFT JOIN LATERAL (
     SELECT v.version, v.value FROM config_version v
     WHERE v.env_id = %(env_id)s AND v.key_id = c.key_id AND v.revision <= %(to)s::bigint
     ORDER BY v.revision DESC LIMIT 1) AS t ON true
-WHERE f.value IS DISTINCT FROM t.value
-ORDER BY k.name COLLATE "C"
+GROUP BY k.name, k.type
+HAVING max(f.value) IS DISTINCT FROM max(t.value)
+ORDER BY k.name COLLATE "C", k.type
 
 -- undoing: what each key of a release was before it, the last release that touched it, and the newest one of that moment
 SELECT e.revision AS newest, n.name AS namespace, k.name, k.type, k.deleted_at IS NOT NULL AS key_deleted, b.value AS before_value, a.revision AS last_revision

@@ -1,0 +1,135 @@
+"""Schemas: what may be declared, what is found wrong with a value, and what a message never says."""
+
+import pytest
+
+from configsvc.domain import schemas
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        (True, 5, None),
+        ({"minimum": 1, "maximum": 10}, 5, 11),
+        ({"$schema": DIALECT, "enum": ["a", "b"]}, "a", "c"),
+        ({"pattern": "^[a-z]+$"}, "abc", "ABC"),
+        ({"format": "uri"}, "https://example.com", "no address"),
+        ({"maximum": 2**63 - 1}, 2**63 - 1, None),
+        ({"maximum": 1e308}, 1e308, 1.1e308),
+        ({"$defs": {"port": {"type": "integer"}}, "items": {"$ref": "#/$defs/port"}}, [1], ["1"]),
+        ({"$id": "https://a.example/s", "$ref": "https://a.example/s#/$defs/a", "$defs": {"a": {"const": 1}}}, 1, 2),
+        ({"$ref": DIALECT}, {"type": "string"}, {"type": 5}),  # the draft itself is known without a network
+        ({"properties": {"left": {"$ref": "#"}}, "required": ["n"]}, {"n": 1, "left": {"n": 2}}, {"n": 1, "left": {}}),
+        ({"$ref": "#"}, 5, None),  # refers to itself for ever, and ends
+    ],
+)  # fmt: skip
+def test_a_schema_takes_what_it_says(schema: object, good: object, bad: object) -> None:
+    """Bounds, choices, patterns, formats, and references inside the schema all count."""
+    text = schemas.to_text(schema)
+    assert schemas.problem(text, good) is None
+    if bad is not None:
+        assert schemas.problem(text, bad)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        5,
+        "true",  # would be taken for JSON text
+        '{"type":"integer"}',
+        [],
+        {"type": "integr"},
+        {"minimum": "1"},
+        {"$schema": "http://json-schema.org/draft-07/schema#"},
+        {"$schema": "https://json-schema.org/draft/2019-09/schema"},
+        {"$schema": None},
+        {"$ref": "http://127.0.0.1:9/schema"},
+        {"$ref": "https://example.com/schema"},
+        {"properties": {"a": {"$ref": "file:///etc/passwd"}}},
+        {"$ref": "other.json"},
+        {"$ref": "#/$defs/nowhere"},
+        {"$ref": "#nowhere"},
+        {"$dynamicRef": "https://example.com/schema#x"},
+        {"pattern": "(?=a)b"},
+        {"pattern": "(?<!a)b"},
+        {"pattern": r"(a)\1"},
+        {"pattern": "("},
+        {"pattern": "(a{1000}){1000}"},
+        {"patternProperties": {"(?=a)b": {}}},
+        {"format": "nonsense"},
+        {"enum": ["x" * schemas.SCHEMA_BYTES_MAX]},
+    ],
+)
+def test_what_is_no_safe_schema_is_refused(schema: object) -> None:
+    """Other drafts, anything outside the schema, patterns that take more than linear time, slips, and programs."""
+    with pytest.raises(ValueError, match=r".") as caught:
+        schemas.to_text(schema)
+    assert len(str(caught.value)) <= schemas.MESSAGE_CHARACTERS_MAX
+
+
+def test_a_bad_pattern_is_explained() -> None:
+    """The message says where it stands, and what a pattern can't use."""
+    with pytest.raises(ValueError, match=r"/properties/a/pattern.*look-around"):
+        schemas.to_text({"properties": {"a": {"pattern": "(?=a)b"}}})
+
+
+def test_the_size_is_told_with_the_limit() -> None:
+    """A schema of exactly the limit passes; one byte more is refused with both numbers."""
+    room = schemas.SCHEMA_BYTES_MAX - len('{"description":""}')
+    assert schemas.to_text({"description": "x" * room})
+    with pytest.raises(ValueError, match=f"{schemas.SCHEMA_BYTES_MAX + 1}.*{schemas.SCHEMA_BYTES_MAX}"):
+        schemas.to_text({"description": "x" * (room + 1)})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"enum": ["a"]}, SECRET),
+        ({"const": 5}, SECRET),
+        ({"type": "integer"}, SECRET),
+        ({"pattern": "^a$"}, SECRET),
+        ({"format": "email"}, SECRET),
+        ({"maxLength": 3}, SECRET),
+        ({"minimum": 9999}, 4242),
+        ({"multipleOf": 1000}, 4242),
+        ({"uniqueItems": True}, [SECRET, SECRET]),
+        ({"contains": {"const": 1}}, [SECRET]),
+        ({"oneOf": [{"const": 1}, {"const": 2}]}, SECRET),
+        ({"anyOf": [{"const": 1}]}, SECRET),
+        ({"not": {"type": "string"}}, SECRET),
+        (False, SECRET),
+        ({"items": {"type": "integer"}}, [SECRET]),
+        ({"unevaluatedItems": False}, [SECRET]),
+        ({"additionalProperties": False}, {SECRET: 4242}),
+        ({"properties": {"a": {}}, "patternProperties": {"^x": {}}, "additionalProperties": False}, {SECRET: 4242}),
+        ({"unevaluatedProperties": False}, {SECRET: 4242}),
+        ({"propertyNames": {"maxLength": 3}}, {SECRET: 4242}),
+        ({"propertyNames": {"enum": ["a"]}}, {SECRET: 4242}),
+        ({"additionalProperties": {"type": "string"}}, {SECRET: 4242}),
+        ({"required": ["a"]}, {SECRET: 4242}),
+        ({"minProperties": 2}, {SECRET: 4242}),
+    ],
+)
+def test_a_message_never_quotes_the_value(schema: object, value: object) -> None:
+    """Neither values nor names that the value alone has, whichever rule is broken."""
+    problem = schemas.problem(schemas.to_text(schema), value)
+    assert problem
+    assert SECRET not in problem
+    assert "4242" not in problem
+
+
+def test_a_message_says_where() -> None:
+    """Names that the schema has, and places in lists, show the way; other names are a star."""
+    schema = {"properties": {"ports": {"items": {"type": "integer"}}}, "additionalProperties": {"type": "string"}}
+    text = schemas.to_text(schema)
+    assert str(schemas.problem(text, {"ports": [1, "2"]})).startswith("/ports/1: ")
+    assert str(schemas.problem(text, {"other": 5})).startswith("/*: ")
+
+
+def test_a_message_is_short() -> None:
+    """A schema's long list of choices is not repeated whole in every message."""
+    text = schemas.to_text({"enum": [f"choice-{number}" for number in range(2_000)]})
+    assert len(str(schemas.problem(text, "x"))) <= schemas.MESSAGE_CHARACTERS_MAX
