@@ -61,10 +61,10 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
         vars(release)
         | vars(origin)
         | {
-            "key_ids": list(release.key_ids),
-            "definitions": list(release.definitions),
+            "key_ids": _integers(release.key_ids),
+            "definitions": _integers(release.definitions),
             "values": list(release.values),
-            "base_namespaces": list(release.base_namespaces),
+            "base_namespaces": _integers(release.base_namespaces),
             "idempotency_key": idempotency and idempotency.key,
             "request": idempotency and idempotency.request,
             "body_hash": idempotency and idempotency.body_hash,
@@ -73,6 +73,11 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
     assert row is not None
     versions = dict(zip(row["changed_key_ids"], row["changed_versions"], strict=True))
     return Committed(row["revision"], row["hash"], versions, row["replayed"])
+
+
+def _integers(numbers: Sequence[int]) -> str:
+    """Write an array as Postgres reads it. psycopg would look at every element's type, which is felt in a commit."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 @dataclass(frozen=True)
