@@ -12,18 +12,16 @@ an error ends the connection, a new one is made after a backoff, and every `subs
 | another URL is offered | listen there instead | `on_subscribed`, a sync |
 """
 
+import importlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import redis
-from redis.backoff import NoBackoff
-from redis.client import PubSub
-from redis.exceptions import RedisError
-from redis.retry import Retry
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._state import SILENCE_S
+
+if TYPE_CHECKING:
+    from redis.client import PubSub
 
 log = logging.getLogger("configclient")
 
@@ -47,8 +45,21 @@ class Sink(Protocol):
         """There is no subscription any more."""
 
 
-def connect(url: str, ca_file: str | None) -> PubSub:
+def import_redis() -> None:
+    """Half of all that `import configclient` would cost, so it waits for the first client that wants push.
+
+    That client's constructor calls this, on the application's thread: were a fork to catch the listener's thread in the
+    middle of an import, the child would wait for ever for that module's lock.
+    """
+    importlib.import_module("redis")
+
+
+def connect(url: str, ca_file: str | None) -> "PubSub":
     """A PubSub that fails at once and tells, instead of trying again. Raises RedisError, OSError, ValueError."""
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     tls = {"ssl_ca_certs": ca_file} if ca_file is not None and url.startswith("rediss://") else {}
     client = redis.Redis.from_url(
         url,
@@ -72,7 +83,7 @@ class PushListener:
         channels: tuple[str, ...],
         sink: Sink,
         *,
-        connect: Callable[[str], PubSub],
+        connect: Callable[[str], "PubSub"],
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
@@ -110,6 +121,8 @@ class PushListener:
             connection.disconnect()
 
     def _run(self) -> None:
+        from redis.exceptions import RedisError
+
         while not self._stopped:
             self._wake.clear()
             url = self.url

@@ -38,7 +38,7 @@ from ._messages import (
     read_frame,
     releases_channel,
 )
-from ._push import PushListener, connect
+from ._push import PushListener, connect, import_redis
 from ._schedule import Schedule
 from ._settings import Settings
 from ._state import Alive, Doubt, Event, Incoming, State, Swapped, apply
@@ -99,6 +99,8 @@ class Refresher:
         """Begin with a sync at once."""
         self._schedule.hurry(self._clock())
         self._thread.start()
+        if self._settings.push:
+            import_redis()
 
     def stop(self, timeout_s: float) -> None:
         """End both threads and the request in flight. May be called twice, and by a listener."""
@@ -247,7 +249,7 @@ class Refresher:
             asked = self._state.asks()
             hold_s = self._schedule.hold_s(self._state.dirty)
             request = self._request(asked, hold_s)
-            self._schedule.started(now)
+            self._schedule.started(now, self._state.dirty)
         self._sync(request, asked, hold_s)
         return True
 

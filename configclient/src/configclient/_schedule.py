@@ -34,6 +34,7 @@ class Schedule:
         self._poll_at = math.inf
         self._not_before = -math.inf
         self._started_at = -math.inf
+        self._wanted_no_hold = False
         self._report_within_s = REPORT_WITHIN_S
         self._failures = 0
 
@@ -75,9 +76,10 @@ class Schedule:
         """Another state was applied: report it in time, together with what follows until then."""
         self._report_at = min(self._report_at, now + self._report_within_s * 0.9 * self._random())
 
-    def started(self, now: float) -> None:
+    def started(self, now: float, dirty: bool) -> None:
         """A sync is on its way; it reports what was applied until now."""
         self._started_at = now
+        self._wanted_no_hold = dirty or self.push_counts
         self._report_at = math.inf
 
     def answered(self, now: float, *, news: bool, next_sync_s: float, report_within_s: float) -> None:
@@ -86,7 +88,8 @@ class Schedule:
         self._not_before = -math.inf
         self._report_within_s = report_within_s
         self._regular_at = now + next_sync_s * (0.9 + 0.2 * self._random())
-        self._poll_at = self._started_at + (AFTER_NEWS_S if news else min(AFTER_NOTHING_S, self._poll_interval_s))
+        at_once = news or self._wanted_no_hold
+        self._poll_at = self._started_at + (AFTER_NEWS_S if at_once else min(AFTER_NOTHING_S, self._poll_interval_s))
 
     def failed(self, now: float, *, refused: bool, retry_after_s: float | None) -> None:
         """It did not. `refused`: the service answered, and asking again soon is no use."""

@@ -13,7 +13,7 @@ def schedule(chance: float = 1.0) -> Schedule:
     """One that has had its first answer at 100, with push started there."""
     plan = Schedule(POLL_S, lambda: chance)
     plan.hurry(100)
-    plan.started(100)
+    plan.started(100, dirty=True)
     plan.expect_push(100)
     plan.answered(100, news=True, next_sync_s=30, report_within_s=2)
     plan.doubted(False, 100)
@@ -55,7 +55,7 @@ def test_what_was_applied_is_reported_in_time() -> None:
     plan.moved(101)
     plan.moved(102)
     assert 101 <= plan.sync_at() <= 103
-    plan.started(102.5)
+    plan.started(102.5, dirty=False)
     assert plan.sync_at() == 133
 
 
@@ -86,15 +86,28 @@ def test_polls_follow_one_another() -> None:
     """After a full hold at once; after news soon; after an early "none" with a pause, lest it become a storm."""
     plan = schedule()
     plan.lost(101)
-    plan.started(101)
+    plan.started(101, dirty=False)
     plan.answered(106, news=False, next_sync_s=30, report_within_s=2)
     assert plan.sync_at() <= 106
-    plan.started(106)
+    plan.started(106, dirty=False)
     plan.answered(106.01, news=True, next_sync_s=30, report_within_s=2)
     assert plan.sync_at() == pytest.approx(106.1)
-    plan.started(107)
+    plan.started(107, dirty=False)
     plan.answered(107.01, news=False, next_sync_s=30, report_within_s=2)
     assert plan.sync_at() == 108
+
+
+@pytest.mark.parametrize("dirty", [True, False])
+def test_a_poll_follows_at_once_a_sync_that_was_not_to_be_held(dirty: bool) -> None:
+    """Sent in doubt, or while push still counted: its early "none" says nothing about the service's room."""
+    plan = schedule(chance=0.0)
+    if dirty:
+        plan.lost(101)
+    plan.started(101, dirty)
+    plan.lost(101.001)
+    plan.answered(101.01, news=False, next_sync_s=30, report_within_s=2)
+    assert plan.sync_at() == pytest.approx(101.1)
+    assert plan.hold_s(dirty=False) == 5
 
 
 def test_a_short_poll_interval_shortens_the_hold() -> None:
@@ -102,7 +115,7 @@ def test_a_short_poll_interval_shortens_the_hold() -> None:
     plan = Schedule(2.5, lambda: 1.0)
     assert plan.hold_s(dirty=False) == 2
     plan = Schedule(0.2, lambda: 1.0)
-    plan.started(100)
+    plan.started(100, dirty=False)
     plan.answered(100, news=False, next_sync_s=30, report_within_s=2)
     assert plan.hold_s(dirty=False) == 0
     assert plan.sync_at() == 100.2
@@ -115,13 +128,13 @@ def test_failures_back_off_within_bounds(chance: float) -> None:
     plan.lost(101)
     waits = []
     for now in range(200, 240):
-        plan.started(now)
+        plan.started(now, dirty=False)
         plan.failed(now, refused=False, retry_after_s=None)
         waits.append(plan.sync_at() - now)
     assert waits == sorted(waits)
     assert 0.2 < waits[0] <= 0.5
     assert waits[-1] <= 3
-    plan.started(300)
+    plan.started(300, dirty=False)
     plan.answered(300, news=True, next_sync_s=30, report_within_s=2)
     plan.failed(300, refused=False, retry_after_s=None)
     assert plan.sync_at() - 300 == waits[0]
@@ -133,7 +146,7 @@ def test_a_poll_starts_at_least_every_poll_interval() -> None:
     plan.lost(101)
     for _ in range(5):
         plan.failed(102, refused=False, retry_after_s=None)
-    plan.started(110)
+    plan.started(110, dirty=False)
     plan.failed(118, refused=False, retry_after_s=None)
     assert plan.sync_at() == 120
 

@@ -3,6 +3,8 @@
 import functools
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -207,3 +209,9 @@ def test_polls_follow_one_another(service: ServiceDouble, start: Start) -> None:
         request = service.wait_for_request(functools.partial(_has, cursor))
         assert (request["wait_s"], request["client"]["transport"]) == (5, "longpoll")
         assert client.wait_for(service.commit({"payments": {"rate_limit": value}}), WAIT_S)
+
+
+def test_importing_the_client_leaves_redis_alone() -> None:
+    """The command line, and whoever only imports, does not pay for redis; the first client with push does."""
+    program = "import sys, configclient; sys.exit(any(name.partition('.')[0] == 'redis' for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
