@@ -138,7 +138,7 @@ def _writers(count: int, target: Target) -> Iterator[list[Pipe]]:
     pipes, processes = [], []
     for number in range(count):
         ours, theirs = context.Pipe()
-        process = context.Process(target=_write, args=(theirs, target, number))
+        process = context.Process(target=_write, args=(theirs, target, number), daemon=True)
         process.start()
         pipes.append(ours)
         processes.append(process)
@@ -208,8 +208,10 @@ def _database(url: str) -> Iterator[Target]:
     name = f"configsvc_bench_{secrets.token_hex(4)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield _prepared(conninfo.make_conninfo(url, dbname=name))
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        try:
+            yield _prepared(conninfo.make_conninfo(url, dbname=name))
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _prepared(url: str) -> Target:
