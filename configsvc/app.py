@@ -10,6 +10,7 @@ from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.openapi import route as openapi
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.reports import Reports
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     problems.register(app)
     app.before_request(hub.start)  # at the first request, in the process that serves it
     requests.register(app, authenticator)
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
     app.register_blueprint(keys.blueprint(Keys(database)))

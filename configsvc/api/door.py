@@ -1,14 +1,14 @@
 """The door: what comes in with a request, as clean data or as a clear error."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
 
-from configsvc.domain import strict_json
+from configsvc.domain import names, strict_json
 from configsvc.errors import Malformed, PayloadTooLarge, ValidationFailed
 from configsvc.service.releases import ERRORS_MAX, Condition
 
@@ -17,12 +17,16 @@ BODY_BYTES_MAX = 1024 * 1024
 BODY_TOO_LARGE = f"the body is larger than {BODY_BYTES_MAX} bytes"
 #: Longer than every path of the contract; a client may send any name for a field.
 _PATH_CHARACTERS_MAX = 100
+#: A whole number in an address: what Postgres holds in 64 bits, without a look at its value.
+NUMBER = re.compile(r"[0-9]{1,18}")
+NUMBER_MAX = 10**18 - 1
 #: One page of a list.
 LIMIT_MAX, LIMIT_DEFAULT = 500, 100
 #: Longer than any UUID or ULID; it becomes part of a primary key.
 IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
 
-_ETAG = re.compile(r'(?:W/)?"(?:r(?P<cursor>[0-9]+\.[0-9a-f]{16})|v(?P<version>[0-9]{1,9}))(?:\.m)?"')
+#: A scope's cursor or one key's version, as our ETags have them. No named groups: JSON Schema doesn't know them.
+ETAG = re.compile(r'(?:W/)?"(?:r([0-9]+\.[0-9a-f]{16})|v([0-9]{1,9}))(?:\.m)?"')
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -68,21 +72,20 @@ def number(given: dict[str, str], name: str, default: int, low: int, high: int) 
     text = given.get(name)
     if text is None:
         return default
-    if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+    if not NUMBER.fullmatch(text) or not low <= int(text) <= high:
         raise Malformed(f"{name} must be a whole number from {low} to {high}")
     return int(text)
 
 
 def revision(text: str, name: str = "revision") -> int:
     """Return a revision from the path or the query."""
-    return number({name: text}, name, 0, 0, 10**18 - 1)
+    return number({name: text}, name, 0, 0, NUMBER_MAX)
 
 
 def page(request: Request, more: Collection[str] = ()) -> tuple[int, int]:
     """Return where a list's page begins (ids below it) and how many items it holds; ``more``: further parameters."""
     given = parameters(request, ("limit", "cursor", *more))
-    top = 10**18 - 1
-    return number(given, "cursor", top, 0, top), number(given, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
+    return number(given, "cursor", NUMBER_MAX, 0, NUMBER_MAX), number(given, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
 
 
 def flag(given: dict[str, str], name: str) -> bool:
@@ -91,6 +94,14 @@ def flag(given: dict[str, str], name: str) -> bool:
     if text not in ("true", "false"):
         raise Malformed(f"{name} must be true or false")
     return text == "true"
+
+
+def namespace(given: Mapping[str, str]) -> str | None:
+    """Return the namespace that a list is narrowed to, None without one."""
+    name = given.get("namespace")
+    if name is not None and not names.NAMESPACE.fullmatch(name):
+        raise Malformed(f"namespace must be {names.NAMESPACE_RULE}")
+    return name
 
 
 def moment(given: dict[str, str]) -> int | datetime | None:
@@ -113,10 +124,11 @@ def condition(request: Request) -> Condition:
     header = request.headers.get("If-Match")
     if header is None:
         return Condition()
-    match = _ETAG.fullmatch(header.strip())
+    match = ETAG.fullmatch(header.strip())
     if match is None:
         raise Malformed('If-Match takes one ETag as this service gives it, such as "r46.9f3a5c0d1e2b4f60" or "v8"')
-    return Condition(match["cursor"], int(match["version"]) if match["version"] else None)
+    cursor, version = match.groups()
+    return Condition(cursor, int(version) if version else None)
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -43,7 +43,7 @@ def blueprint(history: History) -> Blueprint:
     @routes.get("/v1/envs/<env>/releases")
     def list_releases(env: str) -> Response:
         before, limit = door.page(request, ("namespace",))
-        rows, following = history.releases(caller(), env, request.args.get("namespace"), before, limit)
+        rows, following = history.releases(caller(), env, door.namespace(request.args), before, limit)
         return render.page([_release(row) for row in rows], following)
 
     @routes.get("/v1/envs/<env>/releases/<revision>")

@@ -23,7 +23,7 @@ WAIT_S_MAX = 5.0
 
 Text = Annotated[str, Field(max_length=NOTE_CHARACTERS_MAX)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Type = Literal["string", "int", "float", "bool", "json"]
+Type = Annotated[Literal["string", "int", "float", "bool", "json"], Field(examples=["int"])]
 
 
 def pattern(rule: re.Pattern[str]) -> str:
@@ -31,11 +31,15 @@ def pattern(rule: re.Pattern[str]) -> str:
     return f"^(?:{rule.pattern})$"
 
 
-EnvName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": pattern(names.ENV)})]
-NamespaceName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": pattern(names.NAMESPACE)})]
-KeyName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": pattern(names.KEY)})]
+def _named(rule: re.Pattern[str], like: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern(rule), "examples": [like]})
+
+
+EnvName = Annotated[Name, _named(names.ENV, "staging")]
+NamespaceName = Annotated[Name, _named(names.NAMESPACE, "payments")]
+KeyName = Annotated[Name, _named(names.KEY, "rate_limit")]
 #: JSON Schema 2020-12 of a key's values; null is none.
-Schema = Annotated[Any, WithJsonSchema({"type": ["object", "boolean", "null"]})]
+Schema = Annotated[Any, WithJsonSchema({"type": ["object", "boolean", "null"], "examples": [{"minimum": 1}]})]
 
 
 def example(body: JsonDict) -> ConfigDict:

@@ -10,7 +10,7 @@ from configsvc.errors import Malformed
 from configsvc.service.access import Authenticator, Caller
 
 #: Endpoints without a token.
-OPEN = frozenset({"health.healthz", "health.readyz"})
+OPEN = frozenset({"health.healthz", "health.readyz", "openapi.document"})
 #: Calls that only read, although they are no GET.
 READING_POSTS = frozenset({"sync.synchronize"})
 

@@ -1,7 +1,5 @@
 """Sync for clients of the SDK, watch for everything else that speaks HTTP."""
 
-import re
-
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
@@ -53,7 +51,7 @@ def _client(said: SyncClient) -> Client:
 
 
 def _since(text: str) -> int | str:
-    if re.fullmatch(r"[0-9]{1,18}", text):
+    if door.NUMBER.fullmatch(text):
         return int(text)
     if cursors.revision_of(text) is None:
         raise Malformed("since must be a revision, or the cursor of the last answer")

@@ -2,7 +2,7 @@
 
 import re
 
-_CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9a-f]{16})")
+CURSOR = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9a-f]{16})")
 
 
 def render(revision: int, chain_hash: bytes) -> str:
@@ -12,5 +12,5 @@ def render(revision: int, chain_hash: bytes) -> str:
 
 def revision_of(cursor: str) -> int | None:
     """Return the revision that ``cursor`` names, None if it is no cursor at all."""
-    match = _CURSOR.fullmatch(cursor)
+    match = CURSOR.fullmatch(cursor)
     return int(match[1]) if match else None

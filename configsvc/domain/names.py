@@ -6,9 +6,9 @@ from configsvc.errors import ValidationFailed
 
 TYPES = ("string", "int", "float", "bool", "json")
 
-_ENV = re.compile(r"[a-z0-9][a-z0-9_-]{0,19}")
-_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+ENV = re.compile(r"[a-z0-9][a-z0-9_-]{0,19}")
+NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 ENV_RULE = "1 to 20 characters: a-z, 0-9, '_' and '-', the first one a letter or a digit"
 NAMESPACE_RULE = "1 to 100 characters: a-z, 0-9, '.', '_' and '-', the first one a letter or a digit"
@@ -17,17 +17,17 @@ KEY_RULE = "1 to 200 characters: A-Z, a-z, 0-9, '.', '_', ':' and '-', the first
 
 def check_env(name: str, field: str = "env") -> str:
     """Return ``name`` if it can name an environment; raise ValidationFailed with the rule if not."""
-    return _check(_ENV, name, field, ENV_RULE)
+    return _check(ENV, name, field, ENV_RULE)
 
 
 def check_namespace(name: str, field: str = "namespace") -> str:
     """Return ``name`` if it can name a namespace; raise ValidationFailed with the rule if not."""
-    return _check(_NAMESPACE, name, field, NAMESPACE_RULE)
+    return _check(NAMESPACE, name, field, NAMESPACE_RULE)
 
 
 def check_key(name: str, field: str = "key") -> str:
     """Return ``name`` if it can name a key; raise ValidationFailed with the rule if not."""
-    return _check(_KEY, name, field, KEY_RULE)
+    return _check(KEY, name, field, KEY_RULE)
 
 
 def _check(pattern: re.Pattern[str], name: str, field: str, rule: str) -> str:

@@ -45,12 +45,12 @@ def test_nothing_but_a_whole_token_opens_the_door(app: Flask, ops: Caller) -> No
 
 
 def test_every_address_asks_for_a_token(app: Flask) -> None:
-    """No route but the two of health answers without one; what is not there is not there for anybody."""
+    """No route but those of health and the API's description answers without one; what is not there is not there for anybody."""
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<namespace>", "payments").replace("<env>", "staging")
         path = path.replace("<key>", "a").replace("<revision>", "1")
         assert "<" not in path
-        expected = 200 if path in ("/healthz", "/readyz") else 401
+        expected = 200 if path in ("/healthz", "/readyz", "/openapi.json") else 401
         for method in rule.methods or ():
             assert Caller(app, None).send(method, path).status_code == expected, (method, path)
 

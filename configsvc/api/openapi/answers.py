@@ -1,0 +1,345 @@
+"""The shapes of answers. Nothing is rendered through them: they describe, and the tests hold real answers against them.
+
+Examples stand at the leaves; a whole answer's example is put together from them (``document``).
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from configsvc.api.models import EnvName, KeyName, NamespaceName, Schema, Type, pattern
+from configsvc.domain import cursors
+
+Revision = Annotated[int, Field(ge=0, examples=[46])]
+Version = Annotated[int, Field(ge=1, examples=[8])]
+Cursor = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": pattern(cursors.CURSOR), "examples": ["46.9f3a5c0d1e2b4f60"]})
+]
+Value = Annotated[Any, Field(examples=[120])]
+Description = Annotated[str, Field(examples=["Requests a second"])]
+Remark = Annotated[str, Field(examples=["Black Friday"])]
+Who = Annotated[str, Field(description="a token's name", examples=["anna"])]
+Moment = Annotated[AwareDatetime, Field(examples=["2026-11-21T10:00:00.000000Z"])]
+Kind = Annotated[Literal["edit", "rollback", "restore", "undo"], Field(description="what made the release")]
+Approvals = Annotated[int, Field(ge=1, examples=[1])]
+ClientId = Annotated[str, Field(examples=["6f3c1a52-5d3a-4c1e-9d53-0f6f3c2d8a11"])]
+Service = Annotated[str, Field(examples=["checkout"])]
+
+Item = TypeVar("Item")
+
+
+class Answer(BaseModel):
+    """What all answers have in common: every member is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(Answer, Generic[Item]):
+    """One page of a list."""
+
+    # The docstring does not reach the pages of something.
+    model_config = ConfigDict(json_schema_extra={"description": "One page of a list."})
+
+    items: list[Item]
+    next: Annotated[
+        str | None, Field(description="the `cursor` of the next page, null on the last one", examples=["41"])
+    ]
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name it so that it can be a component of the document."""
+        return f"{params[0].__name__}Page"
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(Answer):
+    """The process can serve."""
+
+    status: Literal["ready"]
+
+
+class Document(BaseModel):
+    """This document."""
+
+    openapi: Annotated[str, Field(examples=["3.1.0"])]
+    info: Annotated[dict[str, Any], Field(examples=[{"title": "configsvc", "version": "0.1.0"}])]
+    paths: Annotated[dict[str, Any], Field(examples=[{}])]
+
+
+class Namespace(Answer):
+    """Who owns settings."""
+
+    name: NamespaceName
+    description: Annotated[str, Field(examples=["What the payments team owns"])]
+    created_by: Who
+    created_at: Moment
+
+
+class Environment(Answer):
+    """Where settings apply, and where its counter stands."""
+
+    name: EnvName
+    description: Annotated[str, Field(examples=["Like production, for rehearsals"])]
+    review_required: Annotated[bool, Field(description="protected")]
+    approvals: Approvals
+    revision: Revision
+
+
+class Key(Answer):
+    """A declared key."""
+
+    namespace: NamespaceName
+    key: KeyName
+    type: Type
+    description: Description
+    secret: bool
+    schema_: Schema = Field(alias="schema")
+    created_by: Who
+    created_at: Moment
+
+
+class Setting(Answer):
+    """What a key shows in a scope."""
+
+    value: Value
+    type: Type
+    version: Version
+    secret: bool
+
+
+Settings = Annotated[
+    dict[str, Setting],
+    Field(
+        description="by key", examples=[{"rate_limit": {"value": 120, "type": "int", "version": 8, "secret": False}}]
+    ),
+]
+
+
+class Scope(Answer):
+    """All settings of a scope; revision and cursor are those of the last release that touched it."""
+
+    namespace: NamespaceName
+    env: EnvName
+    revision: Revision
+    cursor: Cursor
+    values: Settings
+
+
+class KeySetting(Setting):
+    """One key's setting; revision and cursor are the environment's."""
+
+    namespace: NamespaceName
+    env: EnvName
+    key: KeyName
+    revision: Revision
+    cursor: Cursor
+    changed_at_revision: Revision
+    changed_by: Who
+    created_at: Moment
+
+
+class KeyWrite(Answer):
+    """One change of a release: which key, which version it made."""
+
+    namespace: NamespaceName
+    key: KeyName
+    version: Version
+    type: Type
+
+
+class ValueSet(KeyWrite):
+    """A key has a new value."""
+
+    value: Value
+
+
+class ValueUnset(KeyWrite):
+    """A key has no value any more."""
+
+    deleted: Literal[True]
+
+
+class Written(Answer):
+    """What a write did. One that changed nothing names the present revision."""
+
+    env: EnvName
+    revision: Revision
+    cursor: Cursor
+    changed: Annotated[bool, Field(examples=[True])]
+    changes: list[ValueSet | ValueUnset]
+
+
+class VersionState(Answer):
+    """One side of a difference."""
+
+    version: Version
+    value: Value
+
+
+class KeyDifference(Answer):
+    """A key on both sides of a difference; null where it has no value."""
+
+    key: KeyName
+    type: Type
+    from_: VersionState | None = Field(alias="from", examples=[{"version": 7, "value": 100}])
+    to: VersionState | None
+
+
+class NamespacedDifference(KeyDifference):
+    """A difference that a dry run foresees."""
+
+    namespace: NamespaceName
+
+
+class Affected(Answer):
+    """Who would see a change: live clients, and the services they belong to."""
+
+    count: Annotated[int, Field(ge=0, examples=[4])]
+    services: list[Service]
+
+
+class Preview(Written):
+    """What a write would do: the answer of a dry run, which wrote nothing."""
+
+    diff: list[NamespacedDifference]
+    review_required: bool
+    watchers: Affected
+
+
+class VersionOfKey(Answer):
+    """One version of a key in one environment; a delete is one too, its value is null."""
+
+    version: Version
+    revision: Revision
+    type: Type
+    value: Value
+    active: Annotated[bool, Field(examples=[True])]
+    deleted: bool
+    changed_by: Who
+    kind: Kind
+    note: Remark
+    created_at: Moment
+
+
+class Release(Answer):
+    """One release, with the namespaces that the caller may read."""
+
+    revision: Revision
+    cursor: Cursor
+    kind: Kind
+    note: Remark
+    namespaces: list[NamespaceName]
+    changed_by: Who
+    created_at: Moment
+
+
+class ReleaseInFull(Release):
+    """One release, with its changes."""
+
+    env: EnvName
+    changes: list[ValueSet | ValueUnset]
+
+
+class Difference(Answer):
+    """What differs in a scope between two revisions."""
+
+    namespace: NamespaceName
+    env: EnvName
+    from_: Revision = Field(alias="from", examples=[45])
+    to: Revision
+    changes: list[KeyDifference]
+
+
+class Watcher(Answer):
+    """A live client: which settings it follows, and what it has of them."""
+
+    client_id: ClientId
+    service: Service
+    host: Annotated[str, Field(examples=["web-1"])]
+    pid: Annotated[int, Field(ge=0, examples=[7])]
+    namespaces: list[NamespaceName]
+    revision: Revision
+    transport: Literal["redis", "longpoll", "none"]
+    sdk: Annotated[str, Field(examples=["configclient/0.1"])]
+    rejected: Annotated[str | None, Field(description="why it keeps its last good state", examples=[None])]
+    last_seen: Moment
+
+
+class KeyChanged(Answer):
+    """A key has a new value."""
+
+    key: KeyName
+    type: Type
+    value: Value
+    version: Version
+
+
+class KeyDeleted(Answer):
+    """A key has no value any more."""
+
+    key: KeyName
+    deleted: Literal[True]
+    version: Version
+
+
+class Push(Answer):
+    """Where push comes from, and by which keys it is signed (docs/protocol.md)."""
+
+    url: Annotated[str, Field(examples=["redis://client:password@127.0.0.1:6379/0"])]
+    keys: Annotated[
+        dict[str, str],
+        Field(
+            description="public keys by their id",
+            examples=[{"21fe31dfa154a261": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}],
+        ),
+    ]
+
+
+class SyncState(Answer):
+    """Where a client stands after this answer, and when to ask again."""
+
+    reset: Annotated[bool, Field(description="the state that the client has is not in this history")]
+    revision: Revision
+    cursor: Cursor
+    view: Annotated[str, Field(description="opaque: the rights it was seen with", examples=["5d0c0a7be2f1439c"])]
+    next_sync_s: Annotated[float, Field(ge=0, examples=[30])]
+    report_within_s: Annotated[float, Field(ge=0, examples=[2])]
+    push: Push | None
+
+
+class SyncFull(SyncState):
+    """Everything: replace."""
+
+    kind: Literal["full"]
+    values: Annotated[dict[str, Settings], Field(description="by namespace", examples=[{"payments": {}}])]
+
+
+class SyncChanges(SyncState):
+    """What changed since, by namespace, oldest first: overlay."""
+
+    kind: Literal["changes"]
+    changes: dict[str, list[KeyChanged | KeyDeleted]]
+
+
+class SyncNone(SyncState):
+    """Nothing changed in these namespaces."""
+
+    kind: Literal["none"]
+
+
+Synced = Annotated[SyncFull | SyncChanges | SyncNone, Field(discriminator="kind")]
+
+
+class Watched(Answer):
+    """What changed in a scope since; after a reset, all values."""
+
+    has_changes: Annotated[bool, Field(examples=[True])]
+    reset: bool
+    latest_revision: Revision
+    cursor: Cursor
+    changes: list[KeyChanged | KeyDeleted]

@@ -1,0 +1,193 @@
+"""The table of all calls: what each does, takes and answers. A test compares it with the routes.
+
+What holds for many calls alike is not repeated in their rows: see ``Operation.problems``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from configsvc.api import models
+from configsvc.api.openapi import answers
+
+_SCOPE = "/v1/namespaces/{namespace}/envs/{env}"
+_KEYS = "/v1/namespaces/{namespace}/keys"
+_PAGE = ("limit", "cursor")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call.
+
+    ``id``: its endpoint in Flask. ``answer``: the type of the body of success, None without one. ``takes``: query
+    parameters; ``headers``: those of the request; ``gives``: those of success. ``codes``: problems of its own.
+    """
+
+    id: str
+    call: str
+    does: str
+    answer: Any
+    body: type[models.Body] | None = None
+    status: int = 200
+    body_optional: bool = False
+    takes: Sequence[str] = ()
+    headers: Sequence[str] = ()
+    gives: Sequence[str] = ()
+    codes: Sequence[str] = ()
+    anonymous: bool = False
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.call.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path, with its parameters in braces."""
+        return self.call.partition(" ")[2]
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Every problem code that the call can answer with."""
+        return (
+            "malformed",
+            "internal",
+            *(() if self.anonymous else ("unauthenticated", "unavailable")),
+            *(() if self.body is None else ("payload_too_large", "validation_failed")),
+            *self.codes,
+        )
+
+
+def _create(id_: str, call: str, does: str, answer: Any, body: type[models.Body], *codes: str) -> Operation:
+    return Operation(id_, call, does, answer, body, 201, gives=("Location",), codes=("forbidden", "conflict", *codes))
+
+
+def _read(id_: str, call: str, does: str, answer: Any, *takes: str) -> Operation:
+    return Operation(id_, call, does, answer, takes=takes, codes=("not_found",))
+
+
+def _cached(id_: str, call: str, does: str, answer: Any, *takes: str) -> Operation:
+    headers, gives = ("If-None-Match",), ("ETag", "Vary")
+    return Operation(id_, call, does, answer, takes=takes, headers=headers, gives=gives, codes=("not_found",))
+
+
+def _write(id_: str, call: str, does: str, body: type[models.Body], *, body_optional: bool = False) -> Operation:
+    return Operation(
+        id_,
+        call,
+        does,
+        answers.Written | answers.Preview,
+        body,
+        body_optional=body_optional,
+        takes=("dry_run",),
+        headers=("If-Match", "Idempotency-Key"),
+        gives=("Idempotent-Replayed",),
+        codes=("forbidden", "not_found", "conflict", "revision_mismatch"),
+    )
+
+
+OPERATIONS: Sequence[Operation] = (
+    _write("writes.put_key", f"PUT {_SCOPE}/config/{{key}}", "Set one key", models.PutValue),
+    _write("writes.delete_key", f"DELETE {_SCOPE}/config/{{key}}", "Unset one key", models.Note, body_optional=True),
+    _write("writes.patch_scope", f"PATCH {_SCOPE}/config", "Change several keys at once", models.ScopeChanges),
+    _write(
+        "writes.post_release", "POST /v1/envs/{env}/releases", "Change several namespaces at once", models.NewRelease
+    ),
+    _write(
+        "writes.rollback",
+        f"POST {_SCOPE}/config/{{key}}/rollback",
+        "Give a key the value of an earlier version",
+        models.Rollback,
+    ),
+    _write("writes.restore", f"POST {_SCOPE}/restore", "Make a scope what it was at a revision", models.Restore),
+    _write(
+        "writes.undo",
+        "POST /v1/envs/{env}/releases/{revision}/undo",
+        "Put back what one release changed, and nothing else",
+        models.Note,
+        body_optional=True,
+    ),
+    _cached("settings.get_scope", f"GET {_SCOPE}/config", "Read a scope", answers.Scope, "revision", "at"),
+    _cached("settings.get_key", f"GET {_SCOPE}/config/{{key}}", "Read one key", answers.KeySetting),
+    _read(
+        "history.list_versions",
+        f"GET {_SCOPE}/config/{{key}}/versions",
+        "List a key's versions, newest first",
+        answers.Page[answers.VersionOfKey],
+        *_PAGE,
+    ),
+    _read("history.diff", f"GET {_SCOPE}/diff", "Compare two revisions of a scope", answers.Difference, "from", "to"),
+    _read(
+        "history.list_releases",
+        "GET /v1/envs/{env}/releases",
+        "List releases, newest first",
+        answers.Page[answers.Release],
+        *_PAGE,
+        "namespace",
+    ),
+    _read("history.get_release", "GET /v1/envs/{env}/releases/{revision}", "Read one release", answers.ReleaseInFull),
+    _read("sync.watch", f"GET {_SCOPE}/watch", "Wait for changes of a scope", answers.Watched, "since", "timeout"),
+    Operation(
+        "sync.synchronize",
+        "POST /v1/sync",
+        "Load and follow settings, as clients do (docs/protocol.md)",
+        answers.Synced,
+        models.SyncRequest,
+        codes=("not_found",),
+    ),
+    _read(
+        "watchers.list_watchers",
+        "GET /v1/envs/{env}/watchers",
+        "List live clients",
+        answers.Page[answers.Watcher],
+        "namespace",
+    ),
+    _read("keys.list_keys", f"GET {_KEYS}", "List declared keys, newest first", answers.Page[answers.Key], *_PAGE),
+    _create("keys.declare_key", f"POST {_KEYS}", "Declare a key", answers.Key, models.NewKey, "not_found"),
+    _read("keys.get_key", f"GET {_KEYS}/{{key}}", "Read a declaration", answers.Key),
+    Operation(
+        "keys.change_key",
+        f"PATCH {_KEYS}/{{key}}",
+        "Change a key's description or schema",
+        answers.Key,
+        models.KeyChange,
+        codes=("forbidden", "not_found"),
+    ),
+    Operation(
+        "keys.delete_key",
+        f"DELETE {_KEYS}/{{key}}",
+        "Delete a key that has no value anywhere",
+        None,
+        status=204,
+        codes=("forbidden", "not_found", "conflict"),
+    ),
+    Operation(
+        "catalog.list_namespaces",
+        "GET /v1/namespaces",
+        "List namespaces, newest first",
+        answers.Page[answers.Namespace],
+        takes=_PAGE,
+    ),
+    _create(
+        "catalog.create_namespace", "POST /v1/namespaces", "Create a namespace", answers.Namespace, models.NewNamespace
+    ),
+    Operation("catalog.list_environments", "GET /v1/envs", "List environments", answers.Page[answers.Environment]),
+    _create(
+        "catalog.create_environment",
+        "POST /v1/envs",
+        "Create an environment",
+        answers.Environment,
+        models.NewEnvironment,
+    ),
+    Operation(
+        "catalog.update_environment",
+        "PATCH /v1/envs/{env}",
+        "Change an environment's protection",
+        answers.Environment,
+        models.EnvironmentChange,
+        codes=("forbidden", "not_found"),
+    ),
+    Operation("health.healthz", "GET /healthz", "Is the process up?", answers.Alive, anonymous=True),
+    Operation("health.readyz", "GET /readyz", "Can it serve?", answers.Ready, anonymous=True, codes=("unavailable",)),
+    Operation("openapi.document", "GET /openapi.json", "Read this document", answers.Document, anonymous=True),
+)

@@ -1,0 +1,182 @@
+"""``/openapi.json`` and the service say the same: routes, statuses, headers and bodies of real answers."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from configsvc.api.openapi.operations import OPERATIONS
+from configsvc.errors import Unavailable
+from tests.integration.api.conftest import Caller
+from tests.openapi import Contract
+
+BODY_BYTES_MAX = 1024 * 1024
+OPERATION_IDS = [operation.id.replace(".", "_") for operation in OPERATIONS]
+CONTRACT = Contract()
+#: What no request can bring about: bugs and outages.
+NOBODYS_FAULT = {"500", "503"}
+
+
+def test_document_and_routes_are_the_same(app: Flask) -> None:
+    """Every route is described under its endpoint's name, and nothing else is."""
+    served = {
+        (rule.endpoint.replace(".", "_"), method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    described = {(name, operation["method"], operation["path"]) for name, operation in CONTRACT.operations.items()}
+    assert described == served
+
+
+def test_anybody_may_read_it(caller: Callable[[str | None], Caller]) -> None:
+    """The document needs no token, and is the one that these tests go by."""
+    answer = caller(None).get("/openapi.json")
+    assert answer.content_type == "application/json"
+    assert answer.json == CONTRACT.document
+
+
+class Examples:
+    """Sends the documented examples, in a fresh environment where they make sense: two keys have a value each."""
+
+    def __init__(self, caller: Callable[[str | None], Caller], env: str) -> None:
+        self._caller = caller
+        self._env = env
+        admin = caller("admin")
+        assert admin.post("/v1/envs", {"name": env}).status_code == 201
+        for key, value in {"rate_limit": 100, "old_limit": 10}.items():
+            path = f"/v1/namespaces/payments/envs/{env}/config/{key}"
+            assert admin.put(path, {"value": value, "type": "int"}).status_code == 200
+
+    def send(self, name: str, role: str | None = "admin", **other: Any) -> TestResponse:
+        """Send an operation as its examples show it, but for what is given otherwise."""
+        operation = CONTRACT.operations[name]
+        names = {"namespace": "payments", "env": self._env, "key": "rate_limit", "revision": "1"}
+        query = {
+            each["name"]: "1" for each in CONTRACT.parameters(name) if each["in"] == "query" and "required" in each
+        }
+        query |= {"timeout": "0"} if name == "sync_watch" else {}
+        body = other.pop("body", None)
+        if body is None and "requestBody" in operation:
+            body = self.body(name)
+        path = operation["path"].format_map(names | other.pop("path", {}))
+        query |= other.pop("query", {})
+        return self._caller(role).send(operation["method"], path, body, query_string=query, **other)
+
+    def body(self, name: str) -> dict[str, Any]:
+        """Return the example of a body."""
+        return dict(CONTRACT.operations[name]["requestBody"]["content"]["application/json"]["example"])
+
+    def success(self, name: str) -> TestResponse:
+        """2xx."""
+        if name == "keys_delete_key":
+            self.send("keys_declare_key", body={"key": "unused", "type": "int"})
+            return self.send(name, path={"key": "unused"})
+        return self.send(name)
+
+    def unchanged(self, name: str) -> TestResponse:
+        """304."""
+        return self.send(name, headers={"If-None-Match": self.send(name).headers["ETag"]})
+
+    def malformed(self, name: str) -> TestResponse:
+        """400."""
+        return self.send(name, query={"nonsense": "\0"})
+
+    def without_token(self, name: str) -> TestResponse:
+        """401."""
+        return self.send(name, role=None)
+
+    def forbidden(self, name: str) -> TestResponse:
+        """403."""
+        return self.send(name, role="viewer")
+
+    def not_found(self, name: str) -> TestResponse:
+        """404."""
+        absent = {"body": self.body(name) | {"env": "nowhere"}} if name == "sync_synchronize" else {}
+        return self.send(name, path={"namespace": "nobody", "env": "nowhere", "key": "nothing"}, **absent)
+
+    def conflict(self, name: str) -> TestResponse:
+        """409: the second time, because of the first."""
+        if name.startswith("writes") and name != "writes_undo":
+            headers = {"Idempotency-Key": "the-same"}
+            assert self.send(name, headers=headers).status_code == 200
+            return self.send(name, headers=headers, body=self.body(name) | {"note": "something else"})
+        return self.send(name)
+
+    def mismatch(self, name: str) -> TestResponse:
+        """412."""
+        return self.send(name, headers={"If-Match": '"r99.0123456789abcdef"'})
+
+    def too_large(self, name: str) -> TestResponse:
+        """413."""
+        return self.send(name, body=b" " * (BODY_BYTES_MAX + 1))
+
+    def invalid(self, name: str) -> TestResponse:
+        """422."""
+        return self.send(name, body={"nonsense": 1})
+
+
+#: The way to each status. What only refuses comes first; a conflict needs the success before it.
+WAYS: Mapping[str, Callable[[Examples, str], TestResponse]] = {
+    "304": Examples.unchanged,
+    "400": Examples.malformed,
+    "401": Examples.without_token,
+    "403": Examples.forbidden,
+    "404": Examples.not_found,
+    "412": Examples.mismatch,
+    "413": Examples.too_large,
+    "422": Examples.invalid,
+    "2": Examples.success,
+    "409": Examples.conflict,
+}
+
+
+def test_every_documented_answer_is_a_real_one(caller: Callable[[str | None], Caller]) -> None:
+    """The examples succeed as they stand, each problem of each call can be met, and every answer is as described."""
+    wrong = []
+    for position, name in enumerate(OPERATION_IDS):
+        examples = Examples(caller, f"env-{position}")
+        documented = set(CONTRACT.operations[name]["responses"]) - NOBODYS_FAULT
+        ways = {status: way for status, way in WAYS.items() if any(each.startswith(status) for each in documented)}
+        assert len(ways) == len(documented), name
+        for status, way in ways.items():
+            answer = way(examples, name)
+            broken = CONTRACT.broken_by(name, answer)
+            if not str(answer.status_code).startswith(status) or broken:
+                wrong.append(f"{name}: {answer.status_code} on the way to {status}: {broken or answer.text}")
+    assert wrong == []
+
+
+def test_dry_runs_answer_as_described(caller: Callable[[str | None], Caller]) -> None:
+    """Each write of settings takes dry_run, and answers then what a real one does not."""
+    examples = Examples(caller, "dry")
+    for name in OPERATION_IDS:
+        if name.startswith("writes"):
+            answer = examples.send(name, query={"dry_run": "true"})
+            assert (answer.status_code, CONTRACT.broken_by(name, answer)) == (200, [])
+            assert {"diff", "review_required", "watchers"} <= set(answer.json)
+
+
+def test_a_replayed_answer_says_so(caller: Callable[[str | None], Caller]) -> None:
+    """The documented header tells a repeated request from a first one."""
+    examples = Examples(caller, "replay")
+    answers = [examples.send("writes_put_key", headers={"Idempotency-Key": "the-same"}) for _ in range(2)]
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+    assert CONTRACT.broken_by("writes_put_key", answers[1]) == []
+
+
+def test_what_is_nobodys_fault_is_described_too(app: Flask, caller: Callable[[str | None], Caller]) -> None:
+    """A bug is 500 and an outage 503, with the headers and bodies of the document."""
+
+    def failing(error: Exception) -> Callable[[], None]:
+        def view() -> None:
+            raise error
+
+        return view
+
+    examples = Examples(caller, "failing")
+    for status, error in {500: ZeroDivisionError("a bug"), 503: Unavailable("an outage")}.items():
+        app.view_functions["catalog.list_environments"] = failing(error)
+        answer = examples.send("catalog_list_environments")
+        assert (answer.status_code, CONTRACT.broken_by("catalog_list_environments", answer)) == (status, [])
