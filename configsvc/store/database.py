@@ -43,7 +43,19 @@ DEFAULTS = {
     "application_name": "configsvc",
     # A standby lags behind and would pull clients back. With several hosts this finds the primary.
     "target_session_attrs": "read-write",
-    "options": "-c statement_timeout=8s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s",
+}
+
+#: Of every session; what the URL's own ``options`` say comes after it, and wins.
+SESSION = {
+    "statement_timeout": "8s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    # All statements are look-ups by index, whatever the tables' sizes: planning anew for each array that comes in would
+    # take longer than the rest, and a plan cached while the tables were small would scan them later.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 
 #: Said by the commit function and by the look-up before it.
@@ -60,8 +72,10 @@ _TOO_LARGE = {
 
 def with_defaults(database_url: str) -> str:
     """Return the connection string with our bounds, where it does not set its own."""
-    missing = {name: value for name, value in DEFAULTS.items() if name not in conninfo.conninfo_to_dict(database_url)}
-    return conninfo.make_conninfo(database_url, **missing)
+    given = conninfo.conninfo_to_dict(database_url)
+    missing = {name: value for name, value in DEFAULTS.items() if name not in given}
+    session = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    return conninfo.make_conninfo(database_url, **missing, options=f"{session} {given.get('options') or ''}".strip())
 
 
 class BoundedConnection(psycopg.Connection[Row]):

@@ -3,11 +3,8 @@ LISTEN configsvc
 
 -- session: for the relay's connection.
 --   Neither a renewal nor a mark has to survive a crash (a lost mark publishes again), and waiting for the disk would delay every push.
---   A plan cached while the history was short would read all of it later, when it is long: a few rows by their indexes is always right.
 --   A leader that waits for a statement longer than this has lost its lease.
-SELECT set_config('synchronous_commit', 'off', false), set_config('statement_timeout', '2s', false),
-       set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
-       set_config('enable_mergejoin', 'off', false)
+SELECT set_config('synchronous_commit', 'off', false), set_config('statement_timeout', '2s', false)
 
 -- renew: take or renew the lease and read what to publish, in one statement; no row means that another relay leads.
 --   Every environment's newest release comes last in its environment, for the heartbeat. Each row has a beat of its own, recorded
