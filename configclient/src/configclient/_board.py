@@ -15,7 +15,8 @@ Three kinds of moments, and what is locked in each:
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakSet
@@ -99,12 +100,33 @@ class Board:
         self._listeners: tuple[Listener, ...] = ()
         self._queue: deque[tuple[tuple[Listener, ...], Change]] = deque()
         self._candidate: Table | None = None
+        self._wakers: set[Callable[[], object]] = set()
         self.renew_locks()
 
     def renew_locks(self) -> None:
         """Also in the child of a fork, where another thread may hold the old ones for ever."""
         self.changed = threading.Condition(threading.RLock())
         self._judging = False
+        self._wakers.clear()  # the parent's loops
+
+    # Who waits.
+
+    @contextmanager
+    def waking(self, waker: Callable[[], object]) -> Iterator[None]:
+        """Within the block `waker` is called, quickly and with `changed` held, when something is shown or closed."""
+        with self.changed:
+            self._wakers.add(waker)
+        try:
+            yield
+        finally:
+            with self.changed:
+                self._wakers.discard(waker)
+
+    def wake(self) -> None:
+        """Whoever waits should look again. With `changed` held."""
+        self.changed.notify_all()
+        for waker in self._wakers:
+            waker()
 
     # What is shown.
 
@@ -156,7 +178,7 @@ class Board:
                 _refresh(handle, table)
             if self._listeners:
                 self._enqueue(name, before.entries.get(name), table.entries.get(name), table.revision)
-        self.changed.notify_all()
+        self.wake()
 
     # Live handles.
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
+from ._asyncio import start_in_thread, wait_until
 from ._board import Board, Change, Listener, Live
-from ._fork import register
+from ._fork import Forkable, register
 from ._getters import Getters, Rules, Snapshot
 from ._refresher import Refresher
 from ._settings import read_settings
@@ -19,6 +20,20 @@ from ._table import EMPTY, MISSING, Table
 from .errors import AccessDenied, ConfigRejected, ConfigUnavailable
 
 CLOSE_TIMEOUT_S: Final = 2.0
+
+
+class Source(Forkable, Protocol):
+    """What feeds the board, as the client sees it: the refresher, or a test's hand."""
+
+    denied: str | None
+
+    @property
+    def following(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self, timeout_s: float) -> None: ...
+    def status(self) -> Status: ...
 
 
 class _Pin:
@@ -47,6 +62,8 @@ class ConfigClient(Getters):
     """
 
     __slots__ = ("__weakref__", "_board", "_refresher")
+
+    _refresher: Source
 
     def __init__(
         self,
@@ -94,15 +111,28 @@ class ConfigClient(Getters):
             push=push,
             ca_file=ca_file,
         )
+        self._wire(
+            *(strict, accept, settings.start_timeout_s),
+            lambda board: Refresher(settings, board, clock=time.monotonic, random=random.random),
+        )
+
+    def _wire(
+        self,
+        strict: bool,
+        accept: Callable[[Snapshot], object] | None,
+        start_timeout_s: float,
+        source: Callable[[Board], Source],
+    ) -> None:
+        """Put the parts together, and begin. `configclient.testing` has a source of its own."""
         self._pins = 0
         self._table = EMPTY
         self._rules = Rules(strict)
         self._board = Board(self._rules, accept, self._publish)
-        self._refresher = Refresher(settings, self._board, clock=time.monotonic, random=random.random)
+        self._refresher = source(self._board)
         register(self._refresher)
         self._refresher.start()
         try:
-            self._wait_until_loaded(settings.start_timeout_s)
+            self._wait_until_loaded(start_timeout_s)
         except BaseException:
             self.close()
             raise
@@ -112,13 +142,21 @@ class ConfigClient(Getters):
         return self._pinned() if self._pins else Snapshot(self._table, self._rules)
 
     @contextmanager
-    def pinned(self) -> Iterator[Snapshot]:
+    def pinned(self, at: Snapshot | None = None) -> Iterator[Snapshot]:
         """While the block is open, this thread or task reads one revision throughout; gives that snapshot.
 
         Tasks that are started inside the block read it as well, until the block ends. Within a pinned block another
         `pinned()` gives the same snapshot. `live` handles are not pinned.
+
+        Args:
+            at: an earlier snapshot of this client, to go on with its revision on another thread. Otherwise the newest.
+
+        Raises:
+            ValueError: `at` is another client's.
         """
-        pin = _Pin(self, self.snapshot(), _innermost_pin.get())
+        if at is not None and at._rules is not self._rules:
+            raise ValueError("a client can be pinned only at a snapshot of its own")
+        pin = _Pin(self, at or self.snapshot(), _innermost_pin.get())
         with self._board.changed:
             self._pins += 1
         _innermost_pin.set(pin)
@@ -167,6 +205,33 @@ class ConfigClient(Getters):
         """Stop following; the last values stay readable. Returns within CLOSE_TIMEOUT_S. Closing twice is fine."""
         self._refresher.stop(CLOSE_TIMEOUT_S)
         self._board.forget_calls()
+
+    # For asyncio. Each does what its namesake does, and the event loop goes on meanwhile.
+
+    @classmethod
+    async def astart(cls, *args: Any, **options: Any) -> Self:
+        """Make a client, with the same arguments, errors and timeouts as the constructor, without blocking the loop."""
+        return await start_in_thread(lambda: cls(*args, **options))
+
+    async def await_for(self, revision: int, timeout: float) -> bool:  # noqa: ASYNC109 - as `wait_for` has it
+        """`wait_for` for tasks. It takes no thread, so that any number of tasks may wait."""
+        board, refresher = self._board, self._refresher
+        await wait_until(board, lambda: board.table.revision >= revision or refresher.closed, timeout)
+        return self.wait_for(revision, 0)
+
+    async def aclose(self) -> None:
+        """`close` for tasks. It runs to its end even if the task is cancelled meanwhile."""
+        import asyncio
+
+        await asyncio.to_thread(self.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __enter__(self) -> Self:
         return self

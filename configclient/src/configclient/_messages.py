@@ -192,7 +192,7 @@ def _read_state(kind: str, answer: Any, asked: Asked, namespaces: Collection[str
 
 def _read_values(namespace: str, values: Mapping[str, Any]) -> list[tuple[Name, Entry]]:
     scope = _object(values, namespace)
-    return [((namespace, key), _read_entry(scope[key])) for key in scope]
+    return [((namespace, key), read_entry(scope[key])) for key in scope]
 
 
 def _read_changes(namespace: str, listed: list[Any]) -> dict[Name, Entry | None]:
@@ -200,18 +200,25 @@ def _read_changes(namespace: str, listed: list[Any]) -> dict[Name, Entry | None]
     changes: dict[Name, Entry | None] = {}
     for change in listed:
         name = (namespace, _text(change, "key"))
-        changes[name] = None if change.get("deleted") is True else _read_entry(change)
+        changes[name] = None if change.get("deleted") is True else read_entry(change)
     return changes
 
 
-def _read_entry(item: Any) -> Entry:
+def read_entry(item: Any) -> Entry:
+    """One key as it stands in a part, an answer, or a file. Raises Malformed."""
     secret = isinstance(item, dict) and item.get("secret") is True
     value = MISSING if secret and "value" not in item else _field(item, "value")
     # The short form of a secret without its value may leave out the type as well.
     type_ = "string" if value is MISSING and "type" not in item else _text(item, "type")
-    if value is not MISSING and not _CHECKS.get(type_, _anything)(value):
+    frozen = MISSING if value is MISSING else read_value(type_, value)
+    return Entry(type_, frozen, _count(item, "version"), secret)
+
+
+def read_value(type_: str, value: Any) -> Any:
+    """The same, read-only. Raises Malformed where it is not of that type; one we don't know yet may hold anything."""
+    if not _CHECKS.get(type_, _anything)(value):
         raise Malformed(f"a value that is no {type_[:20]}")
-    return Entry(type_, _json.freeze(value), _count(item, "version"), secret)
+    return _json.freeze(value)
 
 
 def _anything(_: Any) -> bool:

@@ -107,6 +107,7 @@ class Refresher:
         with self._board.changed:
             self._closed = True
             self._tell()
+            self._board.wake()
         self._listener.stop()
         self._api.abort()
         deadline = self._clock() + timeout_s
