@@ -13,10 +13,12 @@ from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.api.openapi import route as openapi
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.hub import Hub
+from configsvc.delivery.lookout import Lookout
 from configsvc.delivery.reports import Reports
 from configsvc.service.access import Authenticator
 from configsvc.service.bodies import Bodies
 from configsvc.service.catalog import Catalog
+from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
 from configsvc.service.plans import Plans
@@ -44,8 +46,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     history = History(database, bodies)
     gate = Releases(database, signer.derive("idempotency"))
     hub = Hub(settings.database_url, database)
-    reports = Reports(database)
+    reports = Reports(database, settings.next_sync_s)
     sync = Sync(database, bodies, hub, reports)
+    convergence = Convergence(database, history, Lookout(database))
     push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
@@ -62,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(settings_api.blueprint(Reading(database, bodies), history))
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
-    app.register_blueprint(watchers.blueprint(Watchers(database)))
+    app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
     app.extensions["configsvc"] = (reports, hub, database)
     return app

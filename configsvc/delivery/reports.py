@@ -6,6 +6,8 @@ half a minute.
 
 import logging
 import threading
+import time
+from collections.abc import Sequence
 
 import psycopg
 
@@ -20,16 +22,22 @@ log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 1.0
 #: Clients remembered while Postgres is away; the newest report of each. More than a worker can hold requests for.
 _CLIENTS_MAX = 20_000
-_FORGET_EVERY_WRITES = 60
+_TIDY_EVERY_WRITES = 60
+#: A client that misses two syncs in a row is lost: two intervals, and half of one for jitter and for the way.
+_LIVE_SYNCS = 2.5
+#: Not sooner than this: a client that polls backs off, and waits for its server too.
+_LIVE_S_MIN = 75.0
 
 
 class Reports:
     """Collects reports and writes them. Starts at the first one: a thread does not survive a fork."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, next_sync_s: float) -> None:
+        """``next_sync_s``: how often clients are asked to sync."""
         self._database = database
+        self._live_s = max(_LIVE_SYNCS * next_sync_s, _LIVE_S_MIN)
         self._lock = threading.Lock()
-        self._pending: dict[str, Report] = {}
+        self._pending: dict[str, tuple[Report, float]] = {}
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._faults = FaultLog(log, "reports: Postgres")
@@ -38,7 +46,7 @@ class Reports:
         """Remember what a client said; it is written within a second."""
         with self._lock:
             if report.client_id in self._pending or len(self._pending) < _CLIENTS_MAX:
-                self._pending[report.client_id] = report
+                self._pending[report.client_id] = report, time.monotonic()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="configsvc-reports", daemon=True)
                 self._thread.start()
@@ -58,10 +66,10 @@ class Reports:
                 taken, self._pending = self._pending, {}
             try:
                 if taken:
-                    store.report(self._database, list(taken.values()))
+                    self._write(list(taken.values()))
                 writes += 1
-                if writes % _FORGET_EVERY_WRITES == 0:
-                    store.forget(self._database)
+                if writes % _TIDY_EVERY_WRITES == 0:
+                    store.tidy(self._database)
                 self._faults.worked()
             except Unavailable as error:
                 self._faults.failed(error)
@@ -70,3 +78,7 @@ class Reports:
             except psycopg.Error as error:
                 # What Postgres refuses it would refuse again: one bad report must not stop all that follow.
                 self._faults.failed(error)
+
+    def _write(self, taken: Sequence[tuple[Report, float]]) -> None:
+        now = time.monotonic()
+        store.report(self._database, [(report, now - said_at) for report, said_at in taken], self._live_s)

@@ -62,15 +62,20 @@ class History:
         visible = [seen for row in rows if (seen := _visible(caller, env, row))]
         return visible, rows[-1]["revision"] if len(rows) == limit else None
 
-    def release(self, caller: Caller, env: str, revision: int) -> tuple[Mapping[str, object], Sequence[Row]]:
-        """Return one release and its changes, as far as the caller may read them."""
+    def visible(self, caller: Caller, env: str, revision: int) -> Row:
+        """Return one release, with those of its namespaces that the caller may read."""
         caller.require(Action.READ, None, env)
         row = store.release(self._database, env, revision)
         visible = row and _visible(caller, env, row)
-        if row is None or not visible:
+        if not visible:
             raise _no_release(env, revision)
+        return visible
+
+    def release(self, caller: Caller, env: str, revision: int) -> tuple[Mapping[str, object], Sequence[Row]]:
+        """Return one release and its changes, as far as the caller may read them."""
+        visible = self.visible(caller, env, revision)
         with self._database.connection() as connection:
-            changes = changes_of(connection, row["env_id"], revision)
+            changes = changes_of(connection, visible["env_id"], revision)
         return visible, [change for change in changes if caller.may(Action.READ, change["namespace"], env)]
 
     def compare(self, caller: Caller, namespace: str, env: str, from_: int, to: int | None) -> Difference:
@@ -101,7 +106,7 @@ class History:
         return namespace_id
 
 
-def _visible(caller: Caller, env: str, row: Row) -> dict[str, object] | None:
+def _visible(caller: Caller, env: str, row: Row) -> Row | None:
     """Return the release without the namespaces that the caller may not read; None if nothing is left."""
     namespaces = [name for name in row["namespaces"] if caller.may(Action.READ, name, env)]
     return {**row, "namespaces": namespaces} if namespaces else None

@@ -169,14 +169,46 @@ CREATE UNLOGGED TABLE config_watch (
     pid integer NOT NULL,
     sdk text NOT NULL,
     transport text NOT NULL,
-    -- The newest release that the client has, and the cursor that proves it to be of this history.
+    -- The newest release that the client shows, and the cursor that tells of which history. A client that rejects what it got goes on
+    -- showing this one.
     revision bigint NOT NULL,
     cursor text NOT NULL,
     rejected text,
-    last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
+    last_seen timestamptz NOT NULL,
+    -- Silent beyond this moment, it is lost.
+    live_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
-CREATE INDEX config_watch_env ON config_watch (env_id, last_seen);
+-- Nothing that changes with every report is indexed: the updates stay within the page.
+CREATE INDEX config_watch_env ON config_watch (env_id);
+
+-- From when on config_watch holds every client. Unlogged too, so that a crash empties both, and nobody takes the first clients that are
+-- back for all of them.
+CREATE UNLOGGED TABLE config_watch_complete (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    from_time timestamptz NOT NULL
+);
+INSERT INTO config_watch_complete (from_time) VALUES ('-infinity');
+
+-- Who follows what, alive or lost for less than 10 minutes. `revision` counts only by a cursor of this history: 0 is none.
+CREATE VIEW watcher AS
+SELECT w.client_id, w.env_id, w.namespaces, w.service, w.host, w.pid, w.sdk, w.transport, coalesce(r.revision, 0) AS revision, w.rejected,
+       w.last_seen, w.live_until > clock_timestamp() AS live
+FROM config_watch w
+LEFT JOIN release r ON r.env_id = w.env_id AND r.revision = w.revision
+    AND r.revision || '.' || left(encode(r.hash, 'hex'), 16) = w.cursor
+WHERE w.live_until > clock_timestamp() - interval '10 minutes';
+
+-- How long a release took to be shown by half, 99 % and all of its watchers: seconds from its commit to the report that made it so. A
+-- row begins with the half.
+CREATE TABLE release_convergence (
+    env_id smallint NOT NULL REFERENCES environment,
+    revision bigint NOT NULL,
+    p50_s real NOT NULL,
+    p99_s real,
+    all_s real,
+    PRIMARY KEY (env_id, revision)
+) WITH (fillfactor = 50);
 
 -- Requests and access ------------------------------------------------------------------------------------------------
 
@@ -283,12 +315,6 @@ CREATE FUNCTION commit_release(
     OUT replayed boolean
 ) LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
--- Planning anew for every array that comes in would take longer than all the rest.
-SET plan_cache_mode = force_generic_plan
--- A plan cached while the tables were small would scan them later, when they are not.
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -437,6 +463,79 @@ BEGIN
     END IF;
 END $$;
 
+-- Notes which of an environment's releases in a range half, 99 % and all of the watchers show by now. Looks at the newest thousand of the
+-- last 10 minutes, and at each set of namespaces once.
+CREATE FUNCTION measure_convergence(p_env_id smallint, p_after bigint, p_to bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    -- One at a time, or of two that each bring the last report but the other's neither would see all. Held by a function and not by a
+    -- client's transaction: a worker that freezes keeps no lock.
+    PERFORM pg_advisory_xact_lock(hashtext('configsvc reports'));
+    INSERT INTO release_convergence AS c (env_id, revision, p50_s, p99_s, all_s)
+    WITH recent AS MATERIALIZED (
+        SELECT r.revision, r.namespaces, greatest(extract(epoch FROM clock_timestamp() - r.created_at), 0) AS age_s
+        FROM release r
+        WHERE r.env_id = p_env_id AND r.revision > p_after AND r.revision <= p_to AND r.created_at > clock_timestamp() - interval '10 minutes'
+        ORDER BY r.revision DESC LIMIT 1000
+    ), watching AS MATERIALIZED (
+        SELECT w.namespaces, w.revision FROM watcher w WHERE w.env_id = p_env_id AND w.live
+    ), shown AS (
+        SELECT n.namespaces, min(w.revision) AS by_all,
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY w.revision DESC) AS by_half,
+               percentile_disc(0.99) WITHIN GROUP (ORDER BY w.revision DESC) AS by_most
+        FROM (SELECT DISTINCT r.namespaces FROM recent r) AS n
+        JOIN watching w ON w.namespaces && n.namespaces
+        GROUP BY n.namespaces
+    )
+    SELECT p_env_id, r.revision, r.age_s, CASE WHEN r.revision <= s.by_most THEN r.age_s END,
+           CASE WHEN r.revision <= s.by_all THEN r.age_s END
+    FROM recent r JOIN shown s ON s.namespaces = r.namespaces AND r.revision <= s.by_half
+    ON CONFLICT (env_id, revision) DO UPDATE
+    SET p99_s = coalesce(c.p99_s, EXCLUDED.p99_s), all_s = coalesce(c.all_s, EXCLUDED.all_s)
+    WHERE (c.p99_s IS NULL AND EXCLUDED.p99_s IS NOT NULL) OR (c.all_s IS NULL AND EXCLUDED.all_s IS NOT NULL);
+END $$;
+
+-- Writes what many clients said with their syncs, each client once, and measures the releases that this shows to have arrived.
+-- `p_reports`: a JSON array of objects with the columns of config_watch, and `env` and `age_s` for env_id and last_seen.
+CREATE FUNCTION report_clients(p_reports json, p_live_s double precision) RETURNS void LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_now timestamptz;
+    v_moved record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('configsvc reports')); -- see measure_convergence
+    v_now := clock_timestamp();
+    INSERT INTO config_watch_complete (from_time) VALUES (v_now + p_live_s * interval '1 second') ON CONFLICT DO NOTHING;
+    FOR v_moved IN
+        WITH written AS (
+            INSERT INTO config_watch AS w
+                (client_id, env_id, namespaces, service, host, pid, sdk, transport, revision, cursor, rejected, last_seen, live_until)
+            SELECT c.client_id, e.id, c.namespaces, c.service, c.host, c.pid, c.sdk, c.transport,
+                   CASE WHEN c.rejected IS NULL THEN c.revision ELSE 0 END, CASE WHEN c.rejected IS NULL THEN c.cursor ELSE '' END,
+                   c.rejected, v_now - c.age_s * interval '1 second', v_now + (p_live_s - c.age_s) * interval '1 second'
+            FROM json_to_recordset(p_reports) AS c (
+                client_id text, env text, namespaces text[], service text, host text, pid integer, sdk text, transport text,
+                revision bigint, cursor text, rejected text, age_s double precision)
+            JOIN environment e ON e.name = c.env
+            ON CONFLICT (client_id) DO UPDATE SET
+                env_id = EXCLUDED.env_id, namespaces = EXCLUDED.namespaces, service = EXCLUDED.service, host = EXCLUDED.host,
+                pid = EXCLUDED.pid, sdk = EXCLUDED.sdk, transport = EXCLUDED.transport,
+                revision = CASE WHEN EXCLUDED.rejected IS NULL THEN EXCLUDED.revision ELSE w.revision END,
+                cursor = CASE WHEN EXCLUDED.rejected IS NULL THEN EXCLUDED.cursor ELSE w.cursor END,
+                rejected = EXCLUDED.rejected, last_seen = EXCLUDED.last_seen, live_until = EXCLUDED.live_until
+            -- Not over what another worker wrote since, unless the clock was set back.
+            WHERE w.last_seen <= EXCLUDED.last_seen OR w.last_seen > v_now
+            RETURNING w.client_id, w.env_id, w.revision, w.cursor)
+        -- The statement sees the table as it was before.
+        SELECT n.env_id, min(coalesce(o.revision, 0)) AS after_revision, max(n.revision) AS revision
+        FROM written n LEFT JOIN config_watch o ON o.client_id = n.client_id
+        WHERE o.cursor IS DISTINCT FROM n.cursor
+        GROUP BY n.env_id
+    LOOP
+        PERFORM measure_convergence(v_moved.env_id, v_moved.after_revision, v_moved.revision);
+    END LOOP;
+END $$;
+
 -- Rights of the service's role ---------------------------------------------------------------------------------------
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
@@ -453,8 +552,11 @@ GRANT INSERT, DELETE ON access_grant TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;
 GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;
+GRANT INSERT ON config_watch_complete TO configsvc_service;
+GRANT INSERT, UPDATE (p99_s, all_s) ON release_convergence TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
-GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, commit_release TO configsvc_service;
+GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, commit_release, report_clients, measure_convergence
+    TO configsvc_service;
 
 -- The environments that everybody has. Production is protected from the first minute.
 SELECT create_environment('development', 'For work in progress', false, 1::smallint, 'configsvc migrate');

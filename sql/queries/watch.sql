@@ -1,32 +1,36 @@
--- report: what many clients said since the last report, newest last; one statement for all of them
-INSERT INTO config_watch AS w
-    (client_id, env_id, namespaces, service, host, pid, sdk, transport, revision, cursor, rejected, last_seen)
-SELECT c.client_id, e.id, string_to_array(c.namespaces, ','), c.service, c.host, c.pid, c.sdk, c.transport, c.revision, c.cursor,
-       c.rejected, clock_timestamp()
-FROM unnest(%(client_ids)s::text[], %(envs)s::text[], %(namespaces)s::text[], %(services)s::text[], %(hosts)s::text[],
-            %(pids)s::integer[], %(sdks)s::text[], %(transports)s::text[], %(revisions)s::bigint[], %(cursors)s::text[],
-            %(rejected)s::text[])
-    AS c (client_id, env, namespaces, service, host, pid, sdk, transport, revision, cursor, rejected)
-JOIN environment e ON e.name = c.env
--- Two workers that report the same clients take the rows in the same order, or they would lock each other out.
-ORDER BY c.client_id
-ON CONFLICT (client_id) DO UPDATE SET
-    env_id = EXCLUDED.env_id, namespaces = EXCLUDED.namespaces, service = EXCLUDED.service, host = EXCLUDED.host,
-    pid = EXCLUDED.pid, sdk = EXCLUDED.sdk, transport = EXCLUDED.transport, revision = EXCLUDED.revision,
-    cursor = EXCLUDED.cursor, rejected = EXCLUDED.rejected, last_seen = EXCLUDED.last_seen
+-- report: what many clients said since the last report; one statement for all of them
+SELECT report_clients(%(reports)s::json, %(live_s)s)
+
+-- measure: what of the last releases has arrived without a report, because those that lagged are lost
+SELECT measure_convergence(e.id, 0, e.revision) FROM environment e
+
+-- forget: clients that nobody needs to be told of any more; the view's bound
+DELETE FROM config_watch WHERE live_until < clock_timestamp() - interval '10 minutes'
 
 -- affected: how many live clients follow one of some namespaces, and of which services
 SELECT count(*) AS count, coalesce(array_agg(DISTINCT w.service ORDER BY w.service), '{}') AS services
-FROM config_watch w JOIN environment e ON e.id = w.env_id
-WHERE e.name = %(env)s AND w.namespaces && %(namespaces)s::text[]
-  AND w.last_seen > clock_timestamp() - %(live_s)s * interval '1 second'
+FROM watcher w JOIN environment e ON e.id = w.env_id
+WHERE e.name = %(env)s AND w.namespaces && %(namespaces)s::text[] AND w.live
 
 -- live: the clients of an environment that are alive, by service, host and pid
 SELECT w.client_id, w.service, w.host, w.pid, w.namespaces, w.revision, w.transport, w.sdk, w.rejected, w.last_seen
-FROM config_watch w JOIN environment e ON e.id = w.env_id
-WHERE e.name = %(env)s AND (%(namespace)s::text IS NULL OR w.namespaces @> ARRAY[%(namespace)s::text])
-  AND w.last_seen > clock_timestamp() - %(live_s)s * interval '1 second'
+FROM watcher w JOIN environment e ON e.id = w.env_id
+WHERE e.name = %(env)s AND (%(namespace)s::text IS NULL OR w.namespaces @> ARRAY[%(namespace)s::text]) AND w.live
 ORDER BY w.service, w.host, w.pid, w.client_id
 
--- forget: clients that fell silent long ago
-DELETE FROM config_watch WHERE last_seen < clock_timestamp() - %(kept_s)s * interval '1 second'
+-- followers: the clients that follow one of some namespaces, alive or lost, by service, host and pid
+SELECT w.client_id, w.service, w.host, w.pid, w.revision, w.rejected, w.last_seen, w.live
+FROM watcher w
+WHERE w.env_id = %(env_id)s AND w.namespaces && %(namespaces)s::text[]
+ORDER BY w.service, w.host, w.pid, w.client_id
+
+-- progress: whether every client is known, and the times of one release
+SELECT coalesce((SELECT c.from_time <= clock_timestamp() FROM config_watch_complete c), false) AS complete, t.p50_s, t.p99_s, t.all_s
+FROM (VALUES (1)) AS one (row) LEFT JOIN release_convergence t ON t.env_id = %(env_id)s AND t.revision = %(revision)s
+
+-- converged: which of some releases all their watchers show, by their number in the list; nobody is not all
+SELECT a.number - 1 AS index
+FROM unnest(%(env_ids)s::smallint[], %(revisions)s::bigint[], %(namespaces)s::text[]) WITH ORDINALITY AS a (env_id, revision, namespaces, number)
+WHERE (SELECT bool_and(w.revision >= a.revision) FROM watcher w
+       WHERE w.env_id = a.env_id AND w.namespaces && string_to_array(a.namespaces, ',') AND w.live)
+  AND (SELECT c.from_time <= clock_timestamp() FROM config_watch_complete c)

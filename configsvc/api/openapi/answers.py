@@ -255,19 +255,56 @@ class Difference(Answer):
     changes: list[KeyDifference]
 
 
-class Watcher(Answer):
-    """A live client: which settings it follows, and what it has of them."""
+class Client(Answer):
+    """One process, and the release that it shows; 0 is none of this history."""
 
     client_id: ClientId
     service: Service
     host: Annotated[str, Field(examples=["web-1"])]
     pid: Annotated[int, Field(ge=0, examples=[7])]
-    namespaces: list[NamespaceName]
     revision: Revision
+
+
+class Watcher(Client):
+    """A live client: which settings it follows, and what it shows of them."""
+
+    namespaces: list[NamespaceName]
     transport: Literal["redis", "longpoll", "none"]
     sdk: Annotated[str, Field(examples=["configclient/0.1"])]
     rejected: Annotated[str | None, Field(description="why it keeps its last good state", examples=[None])]
     last_seen: Moment
+
+
+class LostClient(Client):
+    """A client that fell silent less than 10 minutes ago."""
+
+    last_seen: Moment
+
+
+class RejectingClient(Client):
+    """A client that refused what it got, and shows what it showed before."""
+
+    reason: Annotated[str, Field(examples=["ValueError: rate_limit must be below 1000"])]
+
+
+class Times(Answer):
+    """Seconds from the release to the report by which half, 99 % and all showed it; null while not reached."""
+
+    p50_s: Annotated[float | None, Field(examples=[0.8])]
+    p99_s: Annotated[float | None, Field(examples=[1.9])]
+    all_s: Annotated[float | None, Field(examples=[2.1])]
+
+
+class Convergence(Answer):
+    """How far a release has come with the live clients that it concerns."""
+
+    watchers: Annotated[int, Field(ge=0, examples=[4])]
+    applied: Annotated[int, Field(ge=0, examples=[4])]
+    converged: Annotated[bool | None, Field(description="null where nobody can say", examples=[True])]
+    laggards: list[Client]
+    lost: list[LostClient]
+    rejected: list[RejectingClient]
+    times: Times
 
 
 class KeyChanged(Answer):

@@ -136,6 +136,13 @@ OPERATIONS: Sequence[Operation] = (
         codes=("not_found",),
     ),
     _read(
+        "watchers.get_convergence",
+        "GET /v1/envs/{env}/releases/{revision}/convergence",
+        "Ask whether every client has a release, and wait for it",
+        answers.Convergence,
+        "wait",
+    ),
+    _read(
         "watchers.list_watchers",
         "GET /v1/envs/{env}/watchers",
         "List live clients",

@@ -9,6 +9,7 @@ from configsvc.api import door
 from configsvc.api.models import EnvName, KeyName, NamespaceName, pattern
 from configsvc.api.problems import RETRY_AFTER_S
 from configsvc.api.sync import WATCH_S_DEFAULT, WATCH_S_MAX
+from configsvc.api.watchers import WAIT_S_MAX
 from configsvc.domain import cursors
 
 _Revision = Annotated[int, Field(ge=0, le=door.NUMBER_MAX, examples=[1])]
@@ -55,6 +56,7 @@ QUERY: Mapping[str, Parameter] = {
     "timeout": Parameter(
         Annotated[int, Field(ge=0, le=WATCH_S_MAX)], "seconds to wait for something new", WATCH_S_DEFAULT
     ),
+    "wait": Parameter(Annotated[int, Field(ge=0, le=WAIT_S_MAX)], "seconds to wait until all have it", 0),
     "dry_run": Parameter(bool, "check everything and answer what would happen, but write nothing", False),
 }
 

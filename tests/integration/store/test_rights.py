@@ -128,7 +128,7 @@ def not_refused(connection: Connection, statements: Iterable[LiteralString], how
     return done
 
 
-def test_the_service_runs_three_functions(world: World) -> None:
+def test_the_service_runs_five_functions(world: World) -> None:
     """Nobody else runs any; what later migrations add is nobody's until it is granted."""
     with world.superuser() as connection:
         connection.execute("SET ROLE configsvc_owner")
@@ -139,7 +139,11 @@ def test_the_service_runs_three_functions(world: World) -> None:
         " WHERE p.pronamespace = 'public'::regnamespace AND a.grantee <> p.proowner"
     )
     assert {(row["proname"], row["grantee"]) for row in rows} == {
-        (name, "configsvc_service") for name in ("commit_release", "create_environment", "record_audit_event")
+        (name, "configsvc_service")
+        for name in (
+            *("commit_release", "create_environment", "record_audit_event"),
+            *("report_clients", "measure_convergence"),
+        )
     }
 
 
