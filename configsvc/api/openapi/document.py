@@ -20,7 +20,8 @@ Json = dict[str, Any]
 
 _ABOUT = """\
 Versioned settings for running applications. Errors are RFC 9457 problem documents: act on `code`.
-HEAD goes wherever GET does. Another method answers 405 with the code `method_not_allowed`, another address 404.
+HEAD goes wherever GET does, OPTIONS names the methods, another one answers 405 with the code `method_not_allowed`,
+and another address 404.
 Query parameters and fields that are not described are refused.\
 """
 _TOKEN = "a token as `configsvc token create` makes it: `cfg_<id>_<secret>`"  # noqa: S105  # says what one looks like

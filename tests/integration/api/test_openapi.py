@@ -1,6 +1,7 @@
 """``/openapi.json`` and the service say the same: routes, statuses, headers and bodies of real answers."""
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ OPERATION_IDS = [operation.id.replace(".", "_") for operation in OPERATIONS]
 CONTRACT = Contract()
 #: What no request can bring about: bugs and outages.
 NOBODYS_FAULT = {"500", "503"}
+#: Reports of clients are written every second.
+HEARD_WITHIN_S = 20
 
 
 def test_document_and_routes_are_the_same(app: Flask) -> None:
@@ -156,6 +159,20 @@ def test_dry_runs_answer_as_described(caller: Callable[[str | None], Caller]) ->
             answer = examples.send(name, query={"dry_run": "true"})
             assert (answer.status_code, CONTRACT.broken_by(name, answer)) == (200, [])
             assert {"diff", "review_required", "watchers"} <= set(answer.json)
+
+
+def test_answers_that_name_clients_are_described(caller: Callable[[str | None], Caller]) -> None:
+    """With a client that has synced, the lists of clients are not empty, and as described."""
+    examples = Examples(caller, "watched")
+    body = examples.body("sync_synchronize") | {"env": "watched"}
+    assert examples.send("sync_synchronize", role="service", body=body).status_code == 200
+    deadline = time.monotonic() + HEARD_WITHIN_S
+    while not (answer := examples.send("watchers_list_watchers", query={"namespace": "payments"})).json["items"]:
+        assert time.monotonic() < deadline
+    assert CONTRACT.broken_by("watchers_list_watchers", answer) == []
+    answer = examples.send("watchers_get_convergence")
+    assert answer.json["laggards"]
+    assert CONTRACT.broken_by("watchers_get_convergence", answer) == []
 
 
 def test_a_replayed_answer_says_so(caller: Callable[[str | None], Caller]) -> None:

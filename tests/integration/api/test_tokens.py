@@ -45,7 +45,7 @@ def test_nothing_but_a_whole_token_opens_the_door(app: Flask, ops: Caller) -> No
 
 
 def test_every_address_asks_for_a_token(app: Flask) -> None:
-    """No route but those of health and the API's description answers without one; what is not there is not there for anybody."""
+    """No route but health and the API's description answers without one; what is not there is so for everybody."""
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<namespace>", "payments").replace("<env>", "staging")
         path = path.replace("<key>", "a").replace("<revision>", "1")

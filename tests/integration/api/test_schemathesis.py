@@ -1,0 +1,95 @@
+"""schemathesis makes requests out of /openapi.json, good and bad, and sends them to the real service as every role.
+
+It looks for answers of 500, for statuses, headers and bodies that the document doesn't know, and for input that it
+forbids and the service takes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+
+from configsvc.service.samples import ROLES
+from tests.integration.api.conftest import Caller
+
+#: Checks that say nothing here.
+SKIPPED = {
+    # Good input is refused where it meets a state: a stale If-Match, a value of another type, a full scope.
+    "positive_data_acceptance": {"enabled": False},
+    # Asks for an application that listens; test_tokens.py asks every route without a token.
+    "ignored_auth": {"enabled": False},
+}
+
+
+def config(token: str, examples: int, *, stateful: bool = False) -> SchemathesisConfig:
+    """The same requests in every run: so many random ones for each operation, beside those at each bound."""
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": 1,
+            "headers": {"Authorization": f"Bearer {token}"},
+            "checks": SKIPPED,
+            "generation": {"max-examples": examples, "deterministic": True, "database": "none", "no-shrink": True},
+            "parameters": {"query.timeout": 0, "query.wait": 0},  # nothing is held
+            "phases": {"stateful": {"enabled": stateful}},
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def settled(caller: Callable[[str | None], Caller]) -> None:
+    """What the examples of the document are about: keys that have values, and had others."""
+    for key in ("rate_limit", "old_limit"):
+        for value in (100, 120):
+            path = f"/v1/namespaces/payments/envs/staging/config/{key}"
+            assert caller("admin").put(path, {"value": value, "type": "int"}).status_code == 200
+
+
+class Findings:
+    """What schemathesis reports, and which operations it has brought to a success."""
+
+    def __init__(self, app: Flask, config: SchemathesisConfig) -> None:
+        self.found: list[str] = []
+        self.succeeded: set[str] = set()
+        schema = schemathesis.openapi.from_wsgi("/openapi.json", app, config=config)
+        self.operations = {operation.ok().label for operation in schema.get_all_operations()}
+        for event in from_schema(schema).execute():
+            if isinstance(event, events.ScenarioFinished):
+                self._take(event)
+            elif isinstance(event, events.NonFatalError | events.FatalError):
+                self.found.append(repr(event))
+
+    def _take(self, event: events.ScenarioFinished) -> None:
+        self.found += _failures(event.recorder)
+        for case in event.recorder.cases.values():
+            interaction = event.recorder.interactions.get(case.value.id)
+            if interaction and interaction.response and interaction.response.status_code < 300:
+                self.succeeded.add(f"{interaction.request.method} {case.value.operation.path}")
+
+
+def _failures(recorder: Any) -> Iterator[str]:
+    for checks in recorder.checks.values():
+        for check in checks:
+            if check.failure_info is not None:
+                failure = check.failure_info.failure
+                yield f"{check.name}: {failure.operation}: {failure.message}\n{check.failure_info.code_sample}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_meets_what_is_not_documented(app: Flask, role_tokens: Mapping[str, str], role: str) -> None:
+    """Each bound of each parameter and member, and a few random requests; and all of it is more than refusals."""
+    findings = Findings(app, config(role_tokens[role], examples=2))
+    assert findings.found == []
+    reached = {operation for operation in findings.operations if operation.startswith("GET") or role == "admin"}
+    assert reached - findings.succeeded == set()
+
+
+@pytest.mark.chaos_long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("role", ROLES)
+def test_many_requests_meet_nothing_else(app: Flask, role_tokens: Mapping[str, str], role: str) -> None:
+    """Some hundred random requests for each operation, and sequences in which one uses what another has made."""
+    assert Findings(app, config(role_tokens[role], examples=150, stateful=True)).found == []
