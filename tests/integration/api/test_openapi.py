@@ -80,7 +80,7 @@ class Examples:
 
     def unchanged(self, name: str) -> TestResponse:
         """304."""
-        return self.send(name, headers={"If-None-Match": self.send(name).headers["ETag"]})
+        return self.send(name, headers={"If-None-Match": self.send(name).headers.get("ETag", "*")})
 
     def malformed(self, name: str) -> TestResponse:
         """400."""
@@ -135,19 +135,20 @@ WAYS: Mapping[str, Callable[[Examples, str], TestResponse]] = {
 }
 
 
-def test_every_documented_answer_is_a_real_one(caller: Callable[[str | None], Caller]) -> None:
-    """The examples succeed as they stand, each problem of each call can be met, and every answer is as described."""
+def test_every_answer_is_documented_and_every_documented_one_real(caller: Callable[[str | None], Caller]) -> None:
+    """The examples succeed as they stand, each problem of each call can be met, and no way leads to another answer."""
     wrong = []
     for position, name in enumerate(OPERATION_IDS):
         examples = Examples(caller, f"env-{position}")
         documented = set(CONTRACT.operations[name]["responses"]) - NOBODYS_FAULT
-        ways = {status: way for status, way in WAYS.items() if any(each.startswith(status) for each in documented)}
-        assert len(ways) == len(documented), name
-        for status, way in ways.items():
-            answer = way(examples, name)
-            broken = CONTRACT.broken_by(name, answer)
-            if not str(answer.status_code).startswith(status) or broken:
-                wrong.append(f"{name}: {answer.status_code} on the way to {status}: {broken or answer.text}")
+        expected = [status for status in WAYS if any(each.startswith(status) for each in documented)]
+        met = set()
+        # What is not expected comes last, or its success would be in the way.
+        for status in [*expected, *(each for each in WAYS if each not in expected)]:
+            answer = WAYS[status](examples, name)
+            met.add(str(answer.status_code))
+            wrong += [f"{name}: {answer.status_code}: {broken}" for broken in CONTRACT.broken_by(name, answer)]
+        wrong += [f"{name}: {status} was not met" for status in documented - met]
     assert wrong == []
 
 
