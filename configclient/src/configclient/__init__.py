@@ -11,6 +11,7 @@ from .errors import (
     ConfigUnavailable,
     InvalidSettings,
     MissingKey,
+    SecretUnavailable,
     WrongType,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "Listener",
     "Live",
     "MissingKey",
+    "SecretUnavailable",
     "Snapshot",
     "Status",
     "WrongType",

@@ -32,6 +32,7 @@ class Source(Forkable, Protocol):
     @property
     def closed(self) -> bool: ...
     def start(self) -> None: ...
+    def load_from_disk(self) -> None: ...
     def stop(self, timeout_s: float) -> None: ...
     def status(self) -> Status: ...
 
@@ -56,9 +57,9 @@ class ConfigClient(Getters):
     """The settings of some namespaces of one environment, in memory and kept up to date in the background.
 
     Reads (`get`, `get_int`, …) never do I/O and take no lock. All keys of a release change together, over all
-    namespaces. Constructing it loads everything, and raises if that takes longer than `start_timeout_s`; from then on
-    the client keeps the last values whatever fails. Use one client per process; it follows a fork by itself. Close it,
-    or use `with`.
+    namespaces. Constructing it loads everything, and raises if that takes longer than `start_timeout_s` and no cache is
+    there; from then on the client keeps the last values whatever fails. Use one client per process; it follows a fork
+    by itself. Close it, or use `with`, or `async with`.
     """
 
     __slots__ = ("__weakref__", "_board", "_refresher")
@@ -75,6 +76,7 @@ class ConfigClient(Getters):
         token: str | None = None,
         poll_interval_s: float = 10,
         start_timeout_s: float = 5,
+        cache_dir: str | os.PathLike[str] | None = None,
         strict: bool = False,
         push: bool = True,
         ca_file: str | os.PathLike[str] | None = None,
@@ -90,6 +92,7 @@ class ConfigClient(Getters):
             token: the access token; otherwise CONFIGSVC_TOKEN.
             poll_interval_s: while push is down, a poll starts at least this often.
             start_timeout_s: how long the first load may take.
+            cache_dir: a folder to keep the last values in, secrets excepted, for a start while the service is down.
             strict: typed getters raise instead of giving the default; see `Getters`.
             push: False to use long polls only, and never talk to Redis.
             ca_file: a PEM file of certificate authorities to trust for https and rediss.
@@ -99,7 +102,7 @@ class ConfigClient(Getters):
         Raises:
             InvalidSettings: something is missing or malformed.
             AccessDenied: the service answered 401, 403 or 404.
-            ConfigUnavailable: no state within `start_timeout_s`.
+            ConfigUnavailable: no state within `start_timeout_s`, and no usable cache.
             ConfigRejected: `accept` refused the first snapshot.
         """
         settings = read_settings(
@@ -110,6 +113,7 @@ class ConfigClient(Getters):
             start_timeout_s=start_timeout_s,
             push=push,
             ca_file=ca_file,
+            cache_dir=cache_dir,
         )
         self._wire(
             *(strict, accept, settings.start_timeout_s),
@@ -258,7 +262,10 @@ class ConfigClient(Getters):
     def _wait_until_loaded(self, timeout_s: float) -> None:
         board, refresher = self._board, self._refresher
         with board.changed:
-            board.changed.wait_for(lambda: board.loaded or board.rejection or refresher.denied, timeout_s)
+            in_time = board.changed.wait_for(lambda: board.loaded or board.rejection or refresher.denied, timeout_s)
+        if not in_time:
+            refresher.load_from_disk()
+        with board.changed:
             if board.loaded:
                 return
             if board.rejection is not None:

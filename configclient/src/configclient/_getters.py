@@ -8,7 +8,7 @@ import logging
 from typing import Any, Final, TypeVar
 
 from ._table import MISSING, Table
-from .errors import MissingKey, WrongType
+from .errors import MissingKey, SecretUnavailable, WrongType
 
 log = logging.getLogger("configclient")
 
@@ -41,7 +41,8 @@ class Getters:
     nothing inside a `json` key is either. Read as another type, a key gives the default, and one warning in the log.
 
     On a strict client, a typed getter raises MissingKey for a missing key and WrongType for another type, whatever the
-    default. `get` without a default raises MissingKey too; `get` with one is the way to ask for an optional key.
+    default. `get` without a default raises MissingKey too; `get` with one is the way to ask for an optional key. For a
+    secret that is set but not known here the MissingKey is a SecretUnavailable.
 
     JSON objects and arrays are read-only: equal to plain dicts and lists, but changing one raises TypeError.
     """
@@ -111,8 +112,11 @@ class Getters:
         return Snapshot(self._table, self._rules)
 
     def _nothing(self, namespace: str, key: str) -> None:
-        if self._rules.strict:
-            raise MissingKey(f"{namespace}/{key} has no value at revision {self._table.revision}")
+        if not self._rules.strict:
+            return
+        if (namespace, key) in self._table.entries:
+            raise SecretUnavailable(f"{namespace}/{key} is a secret whose value is not known here")
+        raise MissingKey(f"{namespace}/{key} has no value at revision {self._table.revision}")
 
     def _fallback(self, namespace: str, key: str, wanted: str, default: T) -> T:
         """Off the hot path: a typed getter found nothing. Missing is silent, another type is said once."""

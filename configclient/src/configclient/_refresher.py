@@ -16,6 +16,7 @@ runs. The rules are in `_state`, the times in `_schedule`; this module only carr
 """
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -25,6 +26,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ._board import Board
+from ._cache import Cache
 from ._messages import (
     Answer,
     Asked,
@@ -41,7 +43,7 @@ from ._messages import (
 from ._push import PushListener, connect, import_redis
 from ._schedule import Schedule
 from ._settings import Settings
-from ._state import Alive, Doubt, Event, Incoming, State, Swapped, apply
+from ._state import Alive, Doubt, Event, FromDisk, Incoming, State, Swapped, apply
 from ._status import ClientState, Faults, Status, Transport, state_of, transport_of
 from ._sync import SyncApi, SyncFailed
 
@@ -64,6 +66,7 @@ class Refresher:
         self._clock = clock
         self._random = random
         self._api = SyncApi(settings, clock)
+        self._cache = Cache(settings.cache_dir, settings) if settings.cache_dir is not None else None
         self._state = State(frozenset(settings.namespaces))
         self._closed = False
         self._last_sync_at: datetime | None = None
@@ -101,6 +104,17 @@ class Refresher:
         self._thread.start()
         if self._settings.push:
             import_redis()
+
+    def load_from_disk(self) -> None:
+        """Show what an earlier run has left, if that can be trusted and the service has still not answered."""
+        table = self._cache.load() if self._cache is not None else None
+        if table is None:
+            return
+        with self._board.changed:
+            if not self._state.complete:
+                self._sync_fault = self._sync_fault or f"{self._settings.url}: no answer in time"
+                log.warning("%s: started from %s, at revision %d", self._settings.env, self._cache, table.revision)
+        self._apply(FromDisk(table))
 
     def stop(self, timeout_s: float) -> None:
         """End both threads and the request in flight. May be called twice, and by a listener."""
@@ -211,7 +225,8 @@ class Refresher:
             )
         if table.cursor != previous.cursor:
             self._schedule.moved(self._clock())
-        self._current_at = self._clock()
+        if self._state.complete:
+            self._current_at = self._clock()
         self._board.offer(table, swapped.names)
 
     def _on_alive(self, alive: Alive) -> None:
@@ -228,12 +243,25 @@ class Refresher:
         try:
             while self._step():
                 pass
+            if self._save_at() < math.inf:
+                self._save()
         finally:
             self._api.close()
 
+    def _save_at(self) -> float:
+        if self._cache is None or not self._board.loaded:
+            return math.inf
+        return self._cache.save_at(self._board.table)
+
+    def _save(self) -> None:
+        assert self._cache is not None
+        self._cache.save(self._board.table, self._clock())
+
     def _step(self) -> bool:
-        """One round: call a listener, then wait or sync. False when closed."""
+        """One round: call a listener, save, then wait or sync. False when closed."""
         self._board.deliver()
+        if self._save_at() <= self._clock():
+            self._save()
         with self._board.changed:
             if self._closed:
                 return False
@@ -245,7 +273,7 @@ class Refresher:
             if self._board.has_calls:
                 return True
             if self._schedule.sync_at() > now:
-                self._board.changed.wait(min(self._schedule.wake_at() - now, WAIT_S_MAX))
+                self._board.changed.wait(min(self._schedule.wake_at() - now, self._save_at() - now, WAIT_S_MAX))
                 return True
             asked = self._state.asks()
             hold_s = self._schedule.hold_s(self._state.dirty)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from urllib3.exceptions import LocationParseError
@@ -31,6 +32,7 @@ class Settings:
     start_timeout_s: float
     push: bool
     ca_file: str | None
+    cache_dir: Path | None
 
 
 def read_settings(
@@ -44,6 +46,7 @@ def read_settings(
     start_timeout_s: float,
     push: bool,
     ca_file: str | os.PathLike[str] | None,
+    cache_dir: str | os.PathLike[str] | None,
 ) -> Settings:
     """Check and complete them from the environment. Raises InvalidSettings."""
     return Settings(
@@ -56,6 +59,7 @@ def read_settings(
         start_timeout_s=_seconds("start_timeout_s", start_timeout_s),
         push=push,
         ca_file=os.fspath(ca_file) if ca_file is not None else None,
+        cache_dir=Path(cache_dir) if cache_dir is not None else None,
     )
 
 

@@ -13,6 +13,7 @@ the exact state after releases 1..revision of one history.
     Answer     asked is not what I'd ask now    drop
     Answer     full, changes or none            replace, overlay or keep: one swap, not dirty; DRAIN
     any swap                                    forget what is held up to my revision
+    FromDisk   I am not complete                shown; still not complete, still dirty
 
 DRAIN: I am complete, the last header leads back to my cursor over held headers, and the first release on that way has
 all its parts for my namespaces here, with all values: one swap, not dirty, and again.
@@ -36,6 +37,13 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class FromDisk:
+    """What an earlier run has left."""
+
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """Push works: a header that is newer than all before. `current` says that it names my cursor."""
 
@@ -52,7 +60,7 @@ class Swapped:
     reset: bool = False
 
 
-Incoming = Header | Part | Answer | Doubt
+Incoming = Header | Part | Answer | Doubt | FromDisk
 Event = Alive | Swapped
 
 
@@ -112,6 +120,13 @@ def _on_part(state: State, part: Part) -> tuple[State, list[Event]]:
 
 def _on_doubt(state: State, _: Doubt) -> tuple[State, list[Event]]:
     return replace(state, dirty=True), []
+
+
+def _on_disk(state: State, disk: FromDisk) -> tuple[State, list[Event]]:
+    if state.complete:
+        return state, []
+    state, swapped = _swap(state, disk.table, disk.table.entries.keys())
+    return replace(state, dirty=True), [swapped]
 
 
 def _on_answer(state: State, answer: Answer) -> tuple[State, list[Event]]:
@@ -184,4 +199,5 @@ _RULES: Final[Mapping[type, Callable[[State, Any], tuple[State, list[Event]]]]] 
     Part: _on_part,
     Answer: _on_answer,
     Doubt: _on_doubt,
+    FromDisk: _on_disk,
 }

@@ -10,7 +10,7 @@ class InvalidSettings(ConfigError, ValueError):
 
 
 class ConfigUnavailable(ConfigError):
-    """The first load did not succeed within `start_timeout_s`."""
+    """The first load did not succeed within `start_timeout_s`, and there is no cache to start from."""
 
 
 class AccessDenied(ConfigError):
@@ -23,6 +23,13 @@ class ConfigRejected(ConfigError):
 
 class MissingKey(ConfigError, LookupError):
     """A strict client was asked for a key that has no value here."""
+
+
+class SecretUnavailable(MissingKey):
+    """A strict client was asked for a secret that is set, but not known here.
+
+    The token may not read it, or the client was started from its disk cache, which never holds secrets.
+    """
 
 
 class WrongType(ConfigError, TypeError):

@@ -133,6 +133,9 @@ class _Hand:
     def start(self) -> None:
         self.push(self._first)
 
+    def load_from_disk(self) -> None:
+        """There is nothing on disk."""
+
     def stop(self, timeout_s: float) -> None:  # noqa: ARG002 - there is nothing to wait for
         with self._board.changed:
             self.closed = True
