@@ -481,7 +481,7 @@ BEGIN
         ORDER BY r.revision DESC LIMIT 1000
     ), watching AS MATERIALIZED (
         SELECT w.namespaces, w.revision FROM watcher w WHERE w.env_id = p_env_id AND w.live
-    ), shown AS (
+    ), shown AS MATERIALIZED (
         SELECT n.namespaces, min(w.revision) AS by_all,
                percentile_disc(0.5) WITHIN GROUP (ORDER BY w.revision DESC) AS by_half,
                percentile_disc(0.99) WITHIN GROUP (ORDER BY w.revision DESC) AS by_most
