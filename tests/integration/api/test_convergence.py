@@ -3,12 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 import pytest
 
+from configsvc.settings import Settings
+from configsvc.store.database import Database as Store
+from configsvc.store.watch import Report, report
 from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
 
@@ -113,9 +117,11 @@ def test_without_watchers_nobody_can_say(ops: Caller, watching: Callable[..., Wa
 def test_a_client_counts_when_it_has_said_so(ops: Caller, watching: Callable[..., Watching]) -> None:
     """Taking a release is not enough: the next report proves it. Until then the client is a laggard, named."""
     client, other = watching("a", host="web-2", pid=12), watching("b", service="billing")
-    client.follow(), other.follow()
+    client.follow()
+    other.follow()
     revision = release(ops, 1)
-    client.sync(), other.sync()
+    client.sync()
+    other.sync()
     behind = until(ops, revision, lambda answer: answer["watchers"] == 2)
     assert (behind["applied"], behind["converged"]) == (0, False)
     assert behind["laggards"] == [
@@ -214,10 +220,12 @@ def test_a_client_that_refuses_is_listed_with_its_reason(ops: Caller, watching: 
     """It has not applied what it refused, nor what came with it; what it showed before it still shows."""
     picky, other = watching("picky"), watching("other")
     good = release(ops, 1)
-    picky.follow(), other.follow()
+    picky.follow()
+    other.follow()
     assert ask(ops, good, WAIT_S)["converged"] is True
     bad, also = release(ops, 2), release(ops, 3)
-    picky.sync(), other.follow()
+    picky.sync()
+    other.follow()
     picky.rejected = {"cursor": str(picky.have), "reason": "ValueError: too many"}
     picky.sync()
     for revision in (bad, also):
@@ -241,7 +249,8 @@ def test_a_silent_client_is_lost_then_gone(
 ) -> None:
     """Silent for two syncs: lost, named, not waited for. After 10 minutes more it is gone. Once heard, it is back."""
     silent, other = watching("silent"), watching("other")
-    silent.follow(), other.follow()
+    silent.follow()
+    other.follow()
     revision = release(ops, 1)
     other.follow()
     assert ids(until(ops, revision, lambda answer: answer["applied"] == 1)["laggards"]) == ["silent"]
@@ -289,12 +298,27 @@ def test_a_crash_of_postgres_makes_no_yes(
     assert ask(ops, revision)["converged"] is True
 
 
+def test_an_older_report_does_not_undo_a_newer(ops: Caller, settings: Settings) -> None:
+    """A worker that froze and writes late what a client said before changes nothing about what it said since."""
+    revision = release(ops, 1)
+    cursor = ops.get(f"{RELEASES}/{revision}").json["cursor"]
+    old = Report("a", "staging", ["payments"], "checkout", "web-1", 7, "", "none", 0, "", None)
+    new = replace(old, revision=revision, cursor=cursor)
+    with closing(Store(settings.database_url)) as store:
+        report(store, [(new, 5)], 75)
+        report(store, [(old, 30)], 75)
+        assert ask(ops, revision)["converged"] is True
+        report(store, [(old, 0)], 75)
+        assert ask(ops, revision)["converged"] is False
+
+
 def test_only_what_the_caller_may_read(
     ops: Caller, watching: Callable[..., Watching], limited: Callable[..., Caller]
 ) -> None:
     """A release counts with the clients of those of its namespaces that the caller may read; else it isn't there."""
     one, two = watching("one", "payments"), watching("two", "search")
-    one.follow(), two.follow()
+    one.follow()
+    two.follow()
     revision = release(ops, 1, "payments", "search")
     one.follow()
     whole = until(ops, revision, lambda answer: answer["applied"] == 1)
