@@ -13,7 +13,7 @@ def json_response(document: object, status: int = 200) -> Response:
     return Response(strict_json.dumps(document), status, mimetype="application/json")
 
 
-def ready(text: str) -> Response:
+def ready(text: str | bytes) -> Response:
     """Return a JSON text that is ready."""
     return Response(text, mimetype="application/json")
 

@@ -25,7 +25,8 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
         etag = f"r{scope.label.cursor}{'.m' if scope.masked else ''}"
         if request.if_none_match.contains_weak(etag):
             return _cacheable(Response(status=304), etag)
-        return _cacheable(render.ready(_scope_text(namespace, env, scope, reading.values(scope))), etag)
+        body = reading.document(scope, lambda values: _scope_text(namespace, env, scope, values).encode())
+        return _cacheable(render.ready(body), etag)
 
     @routes.get(f"{_SCOPE}/<key>")
     def get_key(namespace: str, env: str, key: str) -> Response:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cachetools import LRUCache, cached
 
@@ -41,15 +42,22 @@ class Bodies:
             key=lambda kind, label, _: (kind, label),
             condition=threading.Condition(),
         )
-        self._remember: Callable[[object, Label, Callable[[], str]], str] = remembered(lambda _, __, render: render())
+        self._remember: Callable[[object, Label, Callable[[], Any]], Any] = remembered(lambda _, __, render: render())
+
+    def document(self, label: Label, render: Callable[[str], bytes]) -> bytes:
+        """Return what ``render`` makes of the scope's values: a whole answer, ready to be sent."""
+        document: bytes = self._remember("document", label, lambda: render(self.values(label)))
+        return document
 
     def values(self, label: Label) -> str:
         """Return the JSON object of a scope's values at a release."""
-        return self._remember("values", label, lambda: self._values(label))
+        values: str = self._remember("values", label, lambda: self._values(label))
+        return values
 
     def changes(self, label: Label, after: int) -> str:
         """Return the JSON list of what changed in a scope after a revision and up to the label's."""
-        return self._remember(("changes", after), label, lambda: self._changes(label, after))
+        changes: str = self._remember(("changes", after), label, lambda: self._changes(label, after))
+        return changes
 
     def _values(self, label: Label) -> str:
         rows = store.scope_at(self._database, label.env_id, label.namespace_id, label.revision)

@@ -1,5 +1,6 @@
 """Reads of settings: one scope, one key."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from configsvc.domain import cursors
@@ -7,6 +8,7 @@ from configsvc.domain.policy import Action
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
+from configsvc.service.together import Together
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
 
@@ -25,11 +27,12 @@ class Reading:
     def __init__(self, database: Database, bodies: Bodies) -> None:
         self._database = database
         self._bodies = bodies
+        self._label = Together[tuple[str, str], Row | None](lambda scope: store.scope_label(database, *scope))
 
     def scope(self, caller: Caller, namespace: str, env: str) -> Scope:
-        """Find a scope; one look-up, enough to answer 304."""
+        """Find a scope; one look-up, enough to answer 304, and shared by all who ask at the same time."""
         caller.require(Action.READ, namespace, env)
-        row = store.scope_label(self._database, namespace, env)
+        row = self._label((namespace, env))
         if row is None:
             raise not_found(namespace, env)
         cursor = cursors.render(row["revision"], row["hash"])
@@ -37,9 +40,9 @@ class Reading:
         masked = not caller.may(Action.READ_SECRETS, namespace, env)
         return Scope(label, masked)
 
-    def values(self, scope: Scope) -> str:
-        """Return the JSON object of the scope's values."""
-        return self._bodies.values(scope.label)
+    def document(self, scope: Scope, render: Callable[[str], bytes]) -> bytes:
+        """Return what ``render`` makes of the JSON object of the scope's values; from memory if it was made before."""
+        return self._bodies.document(scope.label, render)
 
     def key(self, caller: Caller, namespace: str, env: str, key: str) -> Row:
         """Return one key's active version.

@@ -15,8 +15,9 @@ from configsvc.domain.policy import Action
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
+from configsvc.service.together import Together
 from configsvc.store import config as store
-from configsvc.store.database import Database
+from configsvc.store.database import Database, Row
 from configsvc.store.watch import Report
 
 #: A client further behind gets the whole scope: reading its keys then costs less than reading the releases between.
@@ -92,6 +93,8 @@ class Sync:
         self._bodies = bodies
         self._waker = waker
         self._collector = collector
+        # Many clients of one environment sync at the same moment: after every release, and after every outage.
+        self._newest = Together[str, Row | None](lambda env: store.newest(database, env))
 
     def sync(
         self, caller: Caller, authenticate: Callable[[], Caller], client: Client, asked: Asked, wait_s: float
@@ -169,7 +172,7 @@ class Sync:
         return State(row["revision"], cursors.render(row["revision"], row["hash"]), labels, known)
 
     def _cursor(self, env: str) -> str:
-        row = store.newest(self._database, env)
+        row = self._newest(env)
         if row is None:
             raise not_found(None, env)
         return cursors.render(row["revision"], row["hash"])
