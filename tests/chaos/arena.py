@@ -27,6 +27,8 @@ from tests.chaos.writers import ENV, KEYS, Service, Writers
 
 #: For anything that is waited for: more than any promise, so that the judge can say what was too late, and by how much.
 DEADLINE_S = 25.0
+#: Clients report what they have applied within 2 s.
+_REPORTED_AFTER_S = 2.5
 #: Two that Redis serves and one that only polls.
 CLIENTS: Mapping[str, Mapping[str, Any]] = {"pushed-1": {}, "pushed-2": {}, "polling": {"push": False}}
 
@@ -109,12 +111,19 @@ class Arena:
             self.until(lambda: self.writers.under_way == 0, "no write is on its way")
             yield
 
+    @contextmanager
+    def calm(self) -> Iterator[None]:
+        """Inside, no write is on its way, and no client has a sync to do, which could bring news by chance."""
+        with self.quiet():
+            self.last_for(_REPORTED_AFTER_S)
+            yield
+
     def restored(self, to: str) -> None:
         """Log that the database is now, while it is quiet, what it was at this cursor."""
         self._restores.append(Restore(time.monotonic(), to))
 
-    def write(self, value: int) -> tuple[Write, bool]:
-        """Commit one release of the test's own; returns it, and whether it had to be sent again."""
+    def write(self, value: int) -> Write:
+        """Commit one release of the test's own, asked for until it is answered."""
         return self.writers.commit({(namespace, "test"): value for namespace in self.namespaces})
 
     # Waiting.

@@ -11,7 +11,7 @@ What can be wrong, in the words that a problem begins with:
     unknown     a cursor that no history has, or one state under two cursors
     early       shown before anybody asked for it
     backwards   an older revision after a newer one of the same history
-    stuck       a client that shows a release later than promised, or never
+    stuck       a client that shows a release later than promised, or never; a service that takes no writes again
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +27,8 @@ Values = Mapping[Name, object]
 HEALED_WITHIN_S = 5.0
 #: … and after any fault has ended, everything is back within this.
 BACK_WITHIN_S = 10.0
+#: The name by which a fault excuses those who write.
+WRITERS = "writers"
 #: Ways to explain what was seen. More means that a test leaves far too many writes without an answer.
 _WORLDS_MAX = 10_000
 
@@ -54,7 +56,8 @@ class View:
 class Fault:
     """Something was broken for a while.
 
-    ``masked``: clients have to follow all the same. ``who``: only these clients are excused.
+    ``masked``: clients have to follow and writes to be answered all the same. ``who``: only these clients are excused,
+    or `WRITERS`.
     """
 
     name: str
@@ -116,6 +119,7 @@ def judge(run: Run) -> list[str]:
     """Return every problem, one line each; none if all that was promised was kept."""
     problems: list[str] = []
     histories = _replay(run, problems)
+    problems += _unserved(run)
     for name, views in run.clients.items():
         if not views:
             problems.append(f"stuck: {name} never showed anything")
@@ -288,7 +292,7 @@ def _early(name: str, views: Sequence[View], histories: Sequence[_History]) -> I
 
 
 def _late(name: str, views: Sequence[View], run: Run, histories: Sequence[_History]) -> Iterator[str]:
-    faults = [fault for fault in run.faults if fault.who is None or name in fault.who]
+    faults = _faults_of(name, run)
     for number, history in enumerate(histories):
         over_at = run.restores[number].at if number < len(run.restores) else inf
         for write in run.writes:
@@ -307,10 +311,31 @@ def _late(name: str, views: Sequence[View], run: Run, histories: Sequence[_Histo
                 yield f"stuck: {name} showed {write.cursor} {after_s:.1f} s after its answer, {late_s:.1f} s too late"
 
 
-def _due_at(answered_at: float, faults: Sequence[Fault]) -> float:
-    due_at = answered_at + HEALED_WITHIN_S
-    for fault in sorted(faults, key=lambda fault: fault.began_at):
-        if not fault.masked and fault.began_at <= due_at and fault.ended_at + BACK_WITHIN_S >= answered_at:
+def _unserved(run: Run) -> Iterator[str]:
+    """Who asks is answered, unless a fault is in the way; and soon after each fault somebody is."""
+    faults = _faults_of(WRITERS, run)
+    for write in run.writes:
+        due_at = write.asked_at + HEALED_WITHIN_S
+        if _due_at(write.asked_at, faults) == due_at < _answered_at(write):
+            yield f"stuck: a write asked for at {write.asked_at:.3f} was answered at {_answered_at(write):.3f}"
+    answers = [write.answered_at for write in run.writes if write.answered_at is not None]
+    for fault in faults:
+        next_at = min((at for at in answers if at > fault.ended_at), default=inf)
+        if next_at > fault.ended_at + BACK_WITHIN_S:
+            yield f"stuck: {fault.name} until {fault.ended_at:.3f}, and no write was answered until {next_at:.3f}"
+
+
+def _faults_of(name: str, run: Run) -> list[Fault]:
+    """The faults that excuse somebody."""
+    mine = [fault for fault in run.faults if not fault.masked and (fault.who is None or name in fault.who)]
+    return sorted(mine, key=lambda fault: fault.began_at)
+
+
+def _due_at(at: float, faults: Sequence[Fault]) -> float:
+    """When something of this moment has to have been done."""
+    due_at = at + HEALED_WITHIN_S
+    for fault in faults:
+        if fault.began_at <= due_at and fault.ended_at + BACK_WITHIN_S >= at:
             due_at = max(due_at, fault.ended_at + BACK_WITHIN_S)
     return due_at
 

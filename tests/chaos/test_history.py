@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.history import BACK_WITHIN_S, HEALED_WITHIN_S, Fault, Restore, Run, Values, View, Write, judge
+from tests.chaos.history import BACK_WITHIN_S, HEALED_WITHIN_S, WRITERS, Fault, Restore, Run, Values, View, Write, judge
 
 A, B = ("payments", "pair"), ("search", "pair")
 BASE = "4.base"
@@ -92,7 +92,7 @@ def test_a_client_that_shows_nothing() -> None:
 def test_a_fault_gives_time_until_after_its_end() -> None:
     """What was answered during a fault, or just before, is due some time after it, not later."""
     ended_at = 60.0
-    late = replace(GOOD, faults=[Fault("everything is down", 2.5, ended_at)])
+    late = replace(GOOD, faults=[Fault("all clients are cut off", 2.5, ended_at, who=frozenset("a"))])
     in_time = [view(6, 2.2), view(7, ended_at + BACK_WITHIN_S)]
     assert judge(replace(late, clients={"a": [EMPTY, view(5, 1.2), *in_time]})) == []
     too_late = [view(6, 2.2), view(7, ended_at + BACK_WITHIN_S + 0.1)]
@@ -107,20 +107,37 @@ def test_a_fault_that_has_to_be_masked_gives_no_time() -> None:
     assert judge(replace(shown(*late), faults=[Fault("paused", 0, 30, who=frozenset("a"))])) == []
 
 
+def test_who_writes_is_answered() -> None:
+    """In time, if nothing is in the way; and again soon after a fault."""
+    unanswered = Write(both(66), 40)
+    assert kinds(replace(GOOD, writes=[*WRITES, unanswered])) == {"stuck"}
+    slow = [*WRITES[:2], replace(WRITES[2], answered_at=3.1 + HEALED_WITHIN_S)]
+    assert kinds(replace(GOOD, writes=slow)) == {"stuck"}
+    excuse = Fault("Postgres is down", 38, 41)
+    assert kinds(replace(GOOD, writes=[*WRITES, unanswered], faults=[excuse])) == {"stuck"}
+    answered = Write(both(8), 45, 46, "8.one")
+    again = replace(GOOD, writes=[*WRITES, unanswered, answered], clients={"a": [*GOOD.clients["a"], view(8, 46)]})
+    assert judge(replace(again, faults=[excuse])) == []
+    assert kinds(replace(again, faults=[replace(excuse, masked=True)])) == {"stuck"}
+    assert kinds(replace(again, faults=[replace(excuse, who=frozenset("a"))])) == {"stuck"}
+
+
 def test_an_unanswered_write_may_be_there_or_not() -> None:
     """Whole, in the gap that it fills, and then for everybody."""
     unanswered = Write({A: 66, B: 66}, 1.5)
+    run = replace(GOOD, faults=[Fault("its worker was killed", 1.5, 1.6, who=frozenset({WRITERS}))])
     writes = [WRITES[0], WRITES[2], unanswered]
     there = View(2.2, "6.two", {A: 66, B: 66})
-    assert judge(replace(shown(view(5, 1.2), there, view(7, 3.2)), writes=writes)) == []
+    assert judge(replace(run, clients={"a": [view(5, 1.2), there, view(7, 3.2)]}, writes=writes)) == []
     absent = [WRITES[0], write(6, 3), unanswered]
-    assert judge(replace(GOOD, writes=absent, clients={"a": [EMPTY, view(5, 1.2), view(6, 3.2)]})) == []
+    assert judge(replace(run, writes=absent, clients={"a": [EMPTY, view(5, 1.2), view(6, 3.2)]})) == []
 
 
 def test_an_unanswered_write_is_whole() -> None:
     """A half of it is torn; so is one that is gone again, or shown under two cursors."""
     unanswered = Write({("payments", "c"): 1, ("search", "c"): 1}, 1.5)
-    run = replace(GOOD, writes=[WRITES[0], WRITES[2], unanswered])
+    fault = Fault("its worker was killed", 1.5, 1.6, who=frozenset({WRITERS}))
+    run = replace(GOOD, writes=[WRITES[0], WRITES[2], unanswered], faults=[fault])
     whole = View(2.2, "6.two", {**both(5), **unanswered.changes})
     after = View(3.2, "7.one", {**both(7), **unanswered.changes})
     assert judge(replace(run, clients={"a": [view(5, 1.2), whole, after]})) == []

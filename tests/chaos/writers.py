@@ -42,6 +42,10 @@ class Service:
     broken: list[str] = field(default_factory=list)
     #: How long each 503 took, in seconds.
     refusals_s: list[float] = field(default_factory=list)
+    #: How many answers were those of an earlier attempt.
+    replays: int = 0
+    #: What was waited for in vain, until our own timeout.
+    silences: list[str] = field(default_factory=list)
 
     def ask(self, method: str, path: str, body: object, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Send one request and return its answer.
@@ -56,7 +60,10 @@ class Service:
             connection.request(method, path, json.dumps(body), {**own, **(headers or {})})
             response = connection.getresponse()
             status, content = response.status, response.read()
+            self.replays += response.headers["Idempotent-Replayed"] == "true"
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, TimeoutError):
+                self.silences.append(f"{method} {path}")
             raise NotAnswered(str(error)) from error
         finally:
             connection.close()
@@ -112,17 +119,15 @@ class Writers:
         """How many writes were answered."""
         return sum(write.cursor is not None for write in self.log)
 
-    def commit(self, changes: Mapping[Name, int], *, stubborn: bool = True) -> tuple[Write, bool]:
-        """Commit one release; returns what was logged, and whether the answer was a repeated one."""
+    def commit(self, changes: Mapping[Name, int], *, stubborn: bool = True) -> Write:
+        """Commit one release; returns what was logged."""
         body = {"changes": [{"namespace": ns, "key": key, "value": value} for (ns, key), value in changes.items()]}
         headers = {"Idempotency-Key": secrets.token_hex(8)}
         write = Write(dict(changes), time.monotonic())
         with self._changed:
             position = len(self.log)
             self.log.append(write)
-        attempts = 0
         while write.cursor is None and time.monotonic() < write.asked_at + _RETRY_FOR_S:
-            attempts += 1
             try:
                 answer = self._service.ask("POST", f"/v1/envs/{ENV}/releases", body, headers)
                 write = replace(write, answered_at=time.monotonic(), cursor=answer["cursor"])
@@ -133,7 +138,7 @@ class Writers:
         with self._changed:
             self.log[position] = write
             self._changed.notify_all()
-        return write, attempts > 1
+        return write
 
     def _write_on(self, name: str) -> None:
         first, second = self._namespaces
