@@ -94,7 +94,10 @@ class Refresher:
             clock=self._clock,
             random=self._random,
         )
-        self._thread = threading.Thread(target=self._run, name="configclient-refresher", daemon=True)
+        # A fork inside a listener leaves the parent's refresher running in the child, on its way out: it has another
+        # life. Not `current_thread()`: gevent's patches make that another object in a thread that was there before.
+        self._life = object()
+        self._thread = threading.Thread(target=self._run, args=[self._life], name="configclient-refresher", daemon=True)
 
     # Life.
 
@@ -239,14 +242,15 @@ class Refresher:
 
     # The thread.
 
-    def _run(self) -> None:
+    def _run(self, life: object) -> None:
         try:
-            while self._step():
+            while self._life is life and self._step():
                 pass
-            if self._save_at() < math.inf:
+            if self._life is life and self._save_at() < math.inf:
                 self._save()
         finally:
-            self._api.close()
+            if self._life is life:
+                self._api.close()
 
     def _save_at(self) -> float:
         if self._cache is None or not self._board.loaded:

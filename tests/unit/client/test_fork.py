@@ -1,14 +1,17 @@
 """Forking while a client runs: the child goes on by itself, the parent does not notice."""
 
+import concurrent.futures
+import multiprocessing
 import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable
 
 import pytest
 
-from configclient import ConfigClient
+from configclient import Change, ConfigClient
 from tests.unit.client.double import ServiceDouble
 from tests.unit.client.test_client import wait_for_transport
 
@@ -93,3 +96,105 @@ def test_forking_in_the_middle_of_everything(service: ServiceDouble, start: Call
         service.commit({"payments": {"rate_limit": value}})
         _, status = os.waitpid(in_child(work), 0)
         assert status == 0
+
+
+# What child processes of multiprocessing work with. Forked, they find it as it was in the parent.
+inherited: list[ConfigClient] = []
+
+
+def follow_in_child(revision: int) -> tuple[int, object, bool]:
+    """What a worker does: read, hear of the next release, read again."""
+    (client,) = inherited
+    before = client.get("payments", "rate_limit")
+    return before, client.wait_for(revision, WAIT_S) and client.get("payments", "rate_limit"), os.getpid() > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns of any fork beside threads
+def test_workers_of_multiprocessing_follow(service: ServiceDouble, start: Callable[..., ConfigClient]) -> None:
+    """A pool of forked processes reads at once and hears of changes; nobody calls anything for it."""
+    client = start(push=False)
+    inherited[:] = [client]
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(2, context) as pool:
+        following = [pool.submit(follow_in_child, 2) for _ in range(2)]
+        service.wait_for_request(lambda request: request["client"]["pid"] != os.getpid() and request["wait_s"] > 0)
+        service.commit({"payments": {"rate_limit": 200}})
+        assert [future.result(WAIT_S)[1] for future in following] == [200, 200]
+    process = context.Process(target=follow_in_child, args=(2,))
+    process.start()
+    process.join(WAIT_S)
+    assert process.exitcode == 0
+    assert client.wait_for(service.commit({"payments": {"rate_limit": 300}}), WAIT_S)
+
+
+def test_a_fork_inside_a_listener(
+    service: ServiceDouble, start: Callable[..., ConfigClient], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The listener's child follows by itself, on a thread of its own; the parent's listeners go on."""
+    client = start(push=False)
+    children: list[int] = []
+    forked, heard = threading.Event(), threading.Event()
+
+    def work() -> None:
+        assert client.get("payments", "rate_limit") == 200
+        assert client.wait_for(3, WAIT_S)
+        client.close()
+
+    def listen(change: Change) -> None:
+        if change.new == 200:
+            children.append(in_child(work))
+            forked.set()
+        else:
+            heard.set()
+
+    client.on_change(listen)
+    service.commit({"payments": {"rate_limit": 200}})
+    assert forked.wait(WAIT_S)
+    service.wait_for_request(lambda request: request["client"]["pid"] == children[0])
+    service.commit({"payments": {"rate_limit": 300}})
+    _, status = os.waitpid(children[0], 0)
+    assert status == 0, capfd.readouterr().err
+    assert heard.wait(WAIT_S)
+
+
+def test_a_child_that_leaves_the_listener_has_one_refresher(
+    service: ServiceDouble, start: Callable[..., ConfigClient], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The thread that forked was the parent's refresher; in the child it ends when the listener returns."""
+    client = start(push=False)
+    children: list[int] = []
+    forked = threading.Event()
+
+    def check(old: threading.Thread) -> None:
+        code = 1
+        try:
+            old.join(WAIT_S)
+            assert not old.is_alive()
+            assert client.wait_for(3, WAIT_S)
+            names = [thread.name for thread in threading.enumerate() if thread.name.startswith("configclient")]
+            assert names == ["configclient-refresher"]
+            code = 0
+        except BaseException:  # noqa: BLE001 - a child must never return into pytest
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def listen(change: Change) -> None:
+        if change.new != 200 or children:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            children.append(os.fork())
+        if children[0]:
+            forked.set()
+        else:
+            threading.Thread(target=check, args=[threading.current_thread()]).start()
+
+    client.on_change(listen)
+    service.commit({"payments": {"rate_limit": 200}})
+    assert forked.wait(WAIT_S)
+    service.wait_for_request(lambda request: request["client"]["pid"] == children[0])
+    service.commit({"payments": {"rate_limit": 300}})
+    _, status = os.waitpid(children[0], 0)
+    assert status == 0, capfd.readouterr().err
