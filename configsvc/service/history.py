@@ -35,9 +35,12 @@ class History:
     def scope(self, caller: Caller, namespace: str, env: str, moment: int | datetime) -> Scope:
         """Find a scope as it was at a revision or at a time."""
         caller.require(Action.READ, namespace, env)
-        row = self._release(env, moment)
-        namespace_id = self._namespace_id(namespace, env)
-        label = Label(row["env_id"], namespace_id, row["revision"], cursors.render(row["revision"], row["hash"]))
+        release = self._release(env, moment)
+        last = store.scope_last(self._database, release["env_id"], namespace, release["revision"])
+        if last is None:
+            raise not_found(namespace, env)
+        cursor = cursors.render(last["revision"], last["hash"])
+        label = Label(release["env_id"], last["namespace_id"], last["revision"], cursor)
         return Scope(label, masked=not caller.may(Action.READ_SECRETS, namespace, env))
 
     def versions(
@@ -58,6 +61,8 @@ class History:
         """Return a page of the releases that touch what the caller may read, newest first."""
         caller.require(Action.READ, namespace, env)
         self._release(env, 0)
+        if namespace is not None:
+            self._namespace_id(namespace, env)
         rows = store.releases(self._database, env, namespace, before, limit)
         visible = [seen for row in rows if (seen := _visible(caller, env, row))]
         return visible, rows[-1]["revision"] if len(rows) == limit else None

@@ -3,7 +3,6 @@
 import json
 
 from configsvc.domain import releases
-from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller
@@ -25,7 +24,7 @@ class Plans:
         """Give a key the value that it had in ``version``, as a new version; a deleted one deletes it."""
 
         def plan() -> Write:
-            caller.require(Action.READ, namespace, env)
+            self._gate.authorise(caller, env, [namespace])
             row = store.version(self._database, namespace, env, key, version)
             if row is None:
                 raise NotFound(f"{namespace}/{key} has no version {version} in {env} that you may see")
@@ -38,6 +37,7 @@ class Plans:
         """Make a scope what it was at ``revision``, as one new release."""
 
         def plan() -> Write:
+            self._gate.authorise(caller, env, [namespace])
             difference = self._history.compare(caller, namespace, env, revision, None)
             edits = releases.restore(namespace, difference.rows)
             return Write(env, edits, "restore", base=difference.to, namespace=namespace)
@@ -53,7 +53,8 @@ class Plans:
 
         def plan() -> Write:
             release, changes = self._history.release(caller, env, revision)
-            # What the caller can't read it can't undo either; the gate refuses what it may read but not write.
+            self._gate.authorise(caller, env, sorted({change["namespace"] for change in changes}))
+            # What the caller can't read it can't undo either.
             rows = store.undoing(self._database, int(str(release["env_id"])), revision)
             if len(rows) != len(changes):
                 raise NotFound(f"release {revision} of {env} touches namespaces that you have no grant on")

@@ -114,6 +114,19 @@ class Releases:
                 raise
         raise Conflict("others keep changing the same settings: try again in a moment")
 
+    def authorise(self, caller: Caller, env: str, namespaces: Sequence[str]) -> Row:
+        """Refuse whoever may not write there, before a plan tells what it found; return the environment.
+
+        Raises:
+            NotFound, Forbidden: no grant there, or too small a one.
+        """
+        environment = catalog_store.environment(self._database, env)
+        for namespace in namespaces:
+            caller.require(Action.WRITE, namespace, env, environment is not None and environment["review_required"])
+        if environment is None:
+            raise not_found(None, env)
+        return environment
+
     def _replayed(self, caller: Caller, env: str, terms: Terms) -> Outcome | None:
         # A dry run writes nothing, so it can't do it twice: it says what would happen now.
         if terms.idempotency is None or terms.dry_run:
@@ -204,11 +217,10 @@ class Releases:
 
     def _nothing_to_do(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
         """Commit a plan without edits: its conditions hold for it too, and a repeat of it stays without effect."""
-        environment = catalog_store.environment(self._database, write.env)
+        environment = self.authorise(caller, write.env, [write.namespace or ""])
         namespace_id = history_store.namespace_id(self._database, write.namespace or "")
-        if environment is None or namespace_id is None:
+        if namespace_id is None:
             raise not_found(write.namespace, write.env)
-        caller.require(Action.WRITE, write.namespace, write.env, environment["review_required"])
         release = Commit(
             env_id=environment["id"],
             kind=write.kind,

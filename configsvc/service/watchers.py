@@ -21,6 +21,8 @@ class Watchers:
         caller.require(Action.READ, namespace, env)
         if catalog.environment(self._database, env) is None:
             raise not_found(None, env)
+        if namespace is not None and not catalog.namespace_exists(self._database, namespace):
+            raise not_found(namespace, env)
         rows = store.live(self._database, env, namespace)
         named = [
             {**row, "namespaces": [name for name in row["namespaces"] if caller.may(Action.READ, name, env)]}

@@ -19,6 +19,11 @@ def release_at(database: Database, env: str, at: datetime) -> Row | None:
     return database.one(_SQL["release_at"], {"env": env, "at": at})
 
 
+def scope_last(database: Database, env_id: int, namespace: str, revision: int) -> Row | None:
+    """Return namespace_id, and revision and hash of the last release up to ``revision`` that touched the namespace."""
+    return database.one(_SQL["scope_last"], {"env_id": env_id, "namespace": namespace, "revision": revision})
+
+
 def namespace_id(database: Database, namespace: str) -> int | None:
     """Return the id of a namespace."""
     row = database.one(_SQL["namespace_id"], {"namespace": namespace})

@@ -10,6 +10,19 @@ FROM environment e LEFT JOIN LATERAL (
     ORDER BY r.created_at DESC LIMIT 1) AS r ON true
 WHERE e.name = %(env)s
 
+-- scope_last: a namespace, and the last release up to a revision that touched it; one descent per key, however long its history is
+SELECT n.id AS namespace_id, r.revision, r.hash
+FROM namespace n
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(v.revision), 0) AS revision FROM config_key k
+    CROSS JOIN LATERAL (
+        SELECT v.revision FROM config_version v
+        WHERE v.env_id = %(env_id)s AND v.key_id = k.id AND v.revision <= %(revision)s
+        ORDER BY v.revision DESC LIMIT 1) AS v
+    WHERE k.namespace_id = n.id) AS last
+JOIN release r ON r.env_id = %(env_id)s AND r.revision = last.revision
+WHERE n.name = %(namespace)s
+
 -- namespace_id: of one namespace by name
 SELECT id FROM namespace WHERE name = %(namespace)s
 

@@ -210,7 +210,7 @@ def test_list_shows_what_was(configctl: Configctl, namespace: str) -> None:
     for typed in (then, then.removesuffix(OFFSET), then.removesuffix(OFFSET).replace("T", " "), in_utc):
         outcome = configctl("list", namespace, "--at", typed)
         assert columns(outcome.out.splitlines()[1]) == ["limit", "int", "1", "1"], typed
-        assert outcome.err == f"development was at revision {start} at {then}\n"
+        assert outcome.err == f"{namespace} in development was of revision {start} at {then}\n"
     assert configctl.values(namespace, "--revision", "0") == {}
 
 

@@ -42,7 +42,7 @@ def test_a_time_is_sent_whole(service: Service, configctl: Configctl) -> None:
     service.on("GET", path, {"revision": 41, "values": {}})
     outcome = configctl("list", "payments", "--at", "2026-11-17T15:00+01:00")
     assert outcome.code == 0
-    assert outcome.err.startswith("development was at revision 41 at 2026-11-17T")
+    assert outcome.err.startswith("payments in development was of revision 41 at 2026-11-17T")
 
 
 def test_restore_to_a_time_restores_its_revision(service: Service, configctl: Configctl) -> None:

@@ -85,7 +85,7 @@ def scope_at(api: Api, env: str, namespace: str, moment: Moment | None) -> dict[
     query: Query = {"at": moment.isoformat()} if isinstance(moment, datetime) else {"revision": moment}
     answer = api.get(with_query(config_path(env, namespace), query))
     if isinstance(moment, datetime):
-        click.echo(f"{env} was at revision {answer['revision']} at {local(moment)}", err=True)
+        click.echo(f"{namespace} in {env} was of revision {answer['revision']} at {local(moment)}", err=True)
     return answer
 
 
