@@ -22,7 +22,8 @@ from typing import Any, Self
 
 from configsvc.dev.stack import Stack
 from tests.chaos.client import WatchingClient
-from tests.chaos.history import BACK_WITHIN_S, Fault, Restore, Run, View, Write, judge
+from tests.chaos.history import BACK_WITHIN_S, judge
+from tests.chaos.runs import Fault, Restore, Run, View, Write
 from tests.chaos.writers import ENV, KEYS, Service, Writers
 
 #: For anything that is waited for: more than any promise, so that the judge can say what was too late, and by how much.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.history import View
+from tests.chaos.runs import View
 
 _WATCHER = Path(__file__).with_name("watcher.py")
 _END_TIMEOUT_S = 5.0

@@ -85,13 +85,15 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.answer(status, content, kind)
 
-    def answer(self, status: int, content: bytes, kind: str, *, length: int | None = None, **headers: str) -> None:
+    def answer(
+        self, status: int, content: bytes, kind: str, *, length: int | None = None, retry_after: str = ""
+    ) -> None:
         """Write a whole answer, or one that says another length."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content) if length is None else length))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.end_headers()
         self.wfile.write(content)
 
@@ -99,10 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def status(number: int, **headers: str) -> Answer:
+def status(number: int, retry_after: str = "") -> Answer:
     """A problem document, as the service makes them."""
     document = b'{"type": "about:blank", "title": "no", "status": %d, "code": "test", "detail": "no"}' % number
-    return lambda handler, _: handler.answer(number, document, "application/problem+json", **headers)
+    return lambda handler, _: handler.answer(number, document, "application/problem+json", retry_after=retry_after)
 
 
 def html(handler: _Handler, content: bytes) -> None:

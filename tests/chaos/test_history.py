@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.history import BACK_WITHIN_S, HEALED_WITHIN_S, WRITERS, Fault, Restore, Run, Values, View, Write, judge
+from tests.chaos.history import BACK_WITHIN_S, HEALED_WITHIN_S, judge
+from tests.chaos.runs import WRITERS, Fault, Restore, Run, Values, View, Write
 
 A, B = ("payments", "pair"), ("search", "pair")
 BASE = "4.base"
@@ -151,6 +152,11 @@ def test_an_unanswered_write_is_whole() -> None:
 def test_a_revision_that_nobody_asked_for() -> None:
     """A gap with no write to fill it."""
     assert "unknown" in kinds(replace(GOOD, writes=[WRITES[0], WRITES[2]]))
+
+
+def test_values_before_the_first_write() -> None:
+    """What nobody has written yet is no value."""
+    assert kinds(shown(View(0.7, BASE, both(5)), view(7, 3.2))) == {"torn"}
 
 
 def test_a_view_before_anybody_asked() -> None:

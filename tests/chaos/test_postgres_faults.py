@@ -12,7 +12,7 @@ import pytest
 from configsvc.dev.stack import Stack
 from tests.chaos.arena import CLIENTS, Arena
 from tests.chaos.door import Door
-from tests.chaos.history import View
+from tests.chaos.runs import View
 from tests.chaos.writers import ENV
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.chaos_long]

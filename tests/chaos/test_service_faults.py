@@ -15,7 +15,7 @@ from configsvc.dev.stack import Stack
 from tests.chaos import door
 from tests.chaos.arena import Arena
 from tests.chaos.door import Answer, Door
-from tests.chaos.history import WRITERS
+from tests.chaos.runs import WRITERS
 from tests.chaos.writers import ENV
 from tests.delivery import wait_until
 
@@ -81,7 +81,7 @@ def test_killed_again_and_again(stack: Stack, tmp_path: Path) -> None:
 
 BAD: dict[str, Answer] = {
     "401": door.status(401),
-    "429": door.status(429, Retry_After="1"),
+    "429": door.status(429, retry_after="1"),
     "500": door.status(500),
     "html": door.html,
     "half": door.half,
@@ -92,7 +92,7 @@ BAD: dict[str, Answer] = {
 }
 
 
-#: In the fifteen seconds of bad answers; a client that asked again at once would have thousands.
+#: In about ten seconds of bad answers; a client that asked again at once would have thousands.
 REQUESTS_MAX = 30
 
 
@@ -110,7 +110,7 @@ def test_answers_that_are_none(stack: Stack, tmp_path: Path) -> None:
             for name, each in doors.items():
                 each.shut(BAD[name.partition("-")[2]])
             arena.until_seen(*pushed)
-            arena.last_for(15)
+            arena.last_for(10)
             arena.until_seen(*pushed)
             asked = {name: each.requests - before[name] for name, each in doors.items()}
             for each in doors.values():

@@ -22,7 +22,7 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     options = json.loads(sys.stdin.readline())
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=_end_with_stdin, args=[over], daemon=True).start()
     while not over.is_set():
         try:
             client = ConfigClient(**options)
@@ -30,6 +30,11 @@ def main() -> None:
             continue
         with client:
             _watch(client, over)
+
+
+def _end_with_stdin(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
 
 
 def _watch(client: ConfigClient, over: threading.Event) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.chaos.history import Name, Write
+from tests.chaos.runs import Name, Write
 
 ENV = "staging"
 KEYS = ("pair", "stubborn", "hasty", "test")
