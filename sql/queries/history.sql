@@ -32,7 +32,11 @@ SELECT v.version, v.revision, v.value, k.type, v.is_active AND k.deleted_at IS N
 FROM environment e
 JOIN namespace n ON n.name = %(namespace)s
 JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
-JOIN config_version v ON v.env_id = e.id AND v.key_id = k.id AND v.revision < %(before)s
+-- A page of each declaration, by index: a key's page costs the same however many versions it has.
+CROSS JOIN LATERAL (
+    SELECT v.* FROM config_version v
+    WHERE v.env_id = e.id AND v.key_id = k.id AND v.revision < %(before)s
+    ORDER BY v.revision DESC LIMIT %(limit)s) AS v
 JOIN release r ON r.env_id = e.id AND r.revision = v.revision
 WHERE e.name = %(env)s
 ORDER BY v.revision DESC LIMIT %(limit)s
