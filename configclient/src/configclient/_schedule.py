@@ -97,7 +97,8 @@ class Schedule:
         if retry_after_s is not None:
             self._not_before = now + min(retry_after_s, RETRY_AFTER_S_MAX) + HERD_S * self._random()
         elif refused:
-            self._not_before = now + self._poll_interval_s * (0.8 + 0.4 * self._random())
+            # Never longer than poll_interval_s: after a fault of this kind, too, all is back within that.
+            self._not_before = now + self._poll_interval_s * (0.7 + 0.2 * self._random())
         else:
             longest_s = min(BACKOFF_FIRST_S * 2.0 ** min(self._failures, 10), BACKOFF_MAX_S)
             backoff_s = longest_s * (0.5 + 0.5 * self._random())

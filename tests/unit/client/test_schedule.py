@@ -161,7 +161,7 @@ def test_retry_after_is_obeyed() -> None:
     assert plan.sync_at() == 161
 
 
-@pytest.mark.parametrize(("chance", "due"), [(0.0, 109), (1.0, 113)])
+@pytest.mark.parametrize(("chance", "due"), [(0.0, 108), (1.0, 110)])
 def test_a_refusal_slows_down_and_never_stops(chance: float, due: float) -> None:
     """401 and 403 are asked again after about `poll_interval_s`."""
     plan = schedule(chance)
