@@ -42,7 +42,6 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
             "key": key,
             "revision": row["revision"],
             "cursor": cursors.render(row["revision"], row["hash"]),
-            "changed_at_revision": row["changed_at_revision"],
             "changed_by": row["created_by"],
             "created_at": render.timestamp(row["created_at"]),
         }

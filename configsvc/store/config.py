@@ -40,5 +40,5 @@ def changes_between(
 
 
 def active(database: Database, namespace: str, env: str, key: str) -> Row | None:
-    """One key's active version (version None if it was never set) and the environment's revision of the same moment."""
+    """One key's active version and the release that made it; version is None if it was never set."""
     return database.one(_SQL["active"], {"namespace": namespace, "env": env, "key": key})

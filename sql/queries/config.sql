@@ -39,11 +39,11 @@ FROM (
 JOIN config_key k ON k.id = v.key_id
 ORDER BY v.revision, k.name COLLATE "C"
 
--- active: one key's active version, with the environment's revision of the same moment
-SELECT e.revision, r.hash, k.type, v.version, v.value, v.revision AS changed_at_revision, v.created_by, v.created_at
+-- active: one key's active version, and the release that made it; all of it is of the version, so its number is an ETag for all
+SELECT k.type, v.version, v.value, v.revision, r.hash, v.created_by, v.created_at
 FROM environment e
-JOIN release r ON r.env_id = e.id AND r.revision = e.revision
 JOIN namespace n ON n.name = %(namespace)s
 JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s AND k.deleted_at IS NULL
 LEFT JOIN config_version v ON v.env_id = e.id AND v.key_id = k.id AND v.is_active
+LEFT JOIN release r ON r.env_id = e.id AND r.revision = v.revision
 WHERE e.name = %(env)s

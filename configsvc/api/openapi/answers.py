@@ -131,14 +131,13 @@ class Scope(Answer):
 
 
 class KeySetting(Setting):
-    """One key's setting; revision and cursor are the environment's."""
+    """One key's setting; revision and cursor are of the release that made this version."""
 
     namespace: NamespaceName
     env: EnvName
     key: KeyName
     revision: Revision
     cursor: Cursor
-    changed_at_revision: Revision
     changed_by: Who
     created_at: Moment
 
