@@ -116,6 +116,7 @@ class PushListener:
 
     def abandon(self) -> None:
         """In the child of a fork: close our copy of the socket. redis-py sees that it is the parent's: no shutdown."""
+        self._stopped = True  # under gevent the "thread" is a greenlet, and has come along
         connection: Any = self._pubsub.connection if self._pubsub is not None else None
         if connection is not None:
             connection.disconnect()

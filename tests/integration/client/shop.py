@@ -1,4 +1,4 @@
-"""A WSGI application as people write it: the client is made on import, so before gunicorn's preload forks."""
+"""A WSGI application as people write it: the client is made on import, which with gunicorn's preload is early."""
 
 import json
 import os
