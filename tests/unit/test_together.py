@@ -1,0 +1,86 @@
+"""One look-up for all who ask at the same time, and never one that began before they asked."""
+
+import itertools
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from configsvc.service.together import Together
+
+LONG_S = 10.0
+
+
+class Slow:
+    """A look-up that counts, and answers when it is let."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.began = threading.Semaphore(0)
+        self.let = threading.Semaphore(0)
+        self.calls: list[str] = []
+
+    def __call__(self, key: str) -> int:
+        """Return how many look-ups have begun, this one included; fail for the key ``bad``."""
+        number = next(self._numbers)
+        self.calls.append(key)
+        self.began.release()
+        assert self.let.acquire(timeout=LONG_S)
+        if key == "bad":
+            raise LookupError(key)
+        return number
+
+
+def ask(threads: ThreadPoolExecutor, together: Together[str, int], key: str, count: int) -> list[Future[int]]:
+    """Ask so many times at once; return when each is about to wait."""
+    ready = threading.Barrier(count + 1)
+
+    def one() -> int:
+        ready.wait(LONG_S)
+        return together(key)
+
+    asked = [threads.submit(one) for _ in range(count)]
+    ready.wait(LONG_S)
+    return asked
+
+
+def test_who_comes_during_a_look_up_shares_the_next() -> None:
+    """The first is alone; all who came while it ran get one answer, of a look-up that began after they came."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    with ThreadPoolExecutor(30) as threads:
+        first = threads.submit(together, "a")
+        assert slow.began.acquire(timeout=LONG_S)
+        others = ask(threads, together, "a", 20)
+        slow.let.release()
+        assert first.result(LONG_S) == 1
+        slow.let.release(len(others))
+        answers = [other.result(LONG_S) for other in others]
+    assert min(answers) > 1, "nobody got what was read before he came"
+    assert len(slow.calls) < len(others), "they did not look up one by one"
+
+
+def test_keys_are_looked_up_for_themselves() -> None:
+    """One that takes long holds up no other."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(together, key) for key in ("a", "b")]
+        for _ in asked:
+            assert slow.began.acquire(timeout=LONG_S)
+        slow.let.release(2)
+        assert sorted(each.result(LONG_S) for each in asked) == [1, 2]
+
+
+def test_an_error_is_everybodys_and_not_for_ever() -> None:
+    """All who wait for a failing look-up hear of it; the next one is tried."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    with ThreadPoolExecutor(10) as threads:
+        slow.let.release(10)
+        for asked in (ask(threads, together, "bad", 5), ask(threads, together, "bad", 1)):
+            for each in asked:
+                with pytest.raises(LookupError):
+                    each.result(LONG_S)
+        slow.let.release(10)
+        assert together("good") == len(slow.calls)
