@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_type
 
+from flask import Flask
+
 import configclient
 from configclient import (
     AccessDenied,
@@ -17,10 +19,15 @@ from configclient import (
     Listener,
     Live,
     MissingKey,
+    SecretUnavailable,
     Snapshot,
     Status,
     WrongType,
+    asgi,
+    wsgi,
 )
+from configclient.flask import PinRequests
+from configclient.testing import DELETED, FakeClient
 
 
 def use(*values: object) -> None:
@@ -40,6 +47,7 @@ def construct() -> None:
         strict=True,
         push=False,
         ca_file=Path("ca.pem"),
+        cache_dir="/var/cache/checkout",
         accept=validate,
     )
 
@@ -70,6 +78,33 @@ def read_one_revision(client: ConfigClient) -> None:
     assert_type(snapshot.get_int("payments", "rate_limit"), int)
     with client.pinned() as pinned:
         assert_type(pinned, Snapshot)
+    with client.pinned(snapshot) as pinned:
+        assert_type(pinned, Snapshot)
+
+
+def pin_requests(client: ConfigClient, app: Flask, asgi_app: asgi.App) -> None:
+    """One revision per request."""
+    PinRequests(app, client)
+    app.wsgi_app = wsgi.PinnedMiddleware(app.wsgi_app, client)  # type: ignore[method-assign]
+    use(asgi.PinnedMiddleware(asgi_app, client))
+
+
+async def with_asyncio() -> None:
+    """The twins of the constructor, `wait_for` and `close`."""
+    client = await ConfigClient.astart("checkout", "production", ["payments"], cache_dir=Path("cache"))
+    assert_type(client, ConfigClient)
+    assert_type(await client.await_for(46, timeout=5), bool)
+    await client.aclose()
+    async with client as same:
+        assert_type(same, ConfigClient)
+
+
+def in_tests() -> None:
+    """A client with values and no server."""
+    client = FakeClient({"payments": {"rate_limit": 100}}, strict=True, accept=validate)
+    assert_type(client.push({"payments": {"rate_limit": 200, "old_key": DELETED}}), int)
+    client.set_state("offline", "no route to host")
+    read(client)
 
 
 def follow(client: ConfigClient) -> None:
@@ -114,4 +149,4 @@ def errors() -> list[type[ConfigError]]:
     except ConfigError:
         raise
     assert_type(configclient.__version__, str)
-    return [ConfigUnavailable, ConfigRejected, MissingKey, WrongType]
+    return [ConfigUnavailable, ConfigRejected, MissingKey, SecretUnavailable, WrongType]
