@@ -13,6 +13,7 @@ from configclient import AccessDenied, Change, ConfigClient, ConfigUnavailable
 from tests.unit.client.double import ENV, TOKEN, Canned, ServiceDouble, problem
 
 WAIT_S = 10
+FOR_EVER_S = 3600  # longer than any test may take: whoever waits for that long has not been woken
 NAMESPACES = ["payments", "global"]
 
 
@@ -125,11 +126,11 @@ def test_awaiting_a_revision(service: ServiceDouble) -> None:
     async def main() -> list[bool]:
         client = await astart(service, push=False)
         answers = [await client.await_for(1, 0), await client.await_for(2, 0.01)]
-        waiting = asyncio.create_task(client.await_for(2, WAIT_S))
+        waiting = asyncio.create_task(client.await_for(2, FOR_EVER_S))
         await asyncio.sleep(0)
         service.commit({"payments": {"rate_limit": 200}})
         answers.append(await waiting)
-        waiting = asyncio.create_task(client.await_for(3, WAIT_S))
+        waiting = asyncio.create_task(client.await_for(3, FOR_EVER_S))
         await asyncio.sleep(0)
         await client.aclose()
         return [*answers, await waiting, await client.await_for(2, 0)]
@@ -202,7 +203,7 @@ def test_under_load_no_stall_comes_from_the_client(service: ServiceDouble) -> No
 
         client = await astart(service)
         ticking = asyncio.create_task(tick())
-        waiting = [asyncio.create_task(client.await_for(2 + index % releases, WAIT_S)) for index in range(500)]
+        waiting = [asyncio.create_task(client.await_for(2 + index % releases, FOR_EVER_S)) for index in range(500)]
         committing = asyncio.to_thread(lambda: [service.commit({"payments": {"n": n}}) for n in range(releases)])
         await asyncio.gather(committing, *(come_and_go() for _ in range(clients)))
         assert all(await asyncio.gather(*waiting))

@@ -339,8 +339,12 @@ def test_a_storm_of_releases_is_written_once(
     monkeypatch.setattr(_cache, "SAVE_EVERY_S", 3600.0)
     client = start(cache_dir=folder)
     assert first.wait(WAIT_S)
+    told = threading.Event()
+    # On the thread that writes, which looks whether to do so after each call.
+    client.on_change(lambda change: told.set() if change.new == 49 else None)
     for value in range(50):
         assert client.wait_for(service.commit({"payments": {"rate_limit": value}}), WAIT_S)
+    assert told.wait(WAIT_S)
     assert len(syncs) == 1
     client.close()
     assert len(syncs) == 2
