@@ -33,7 +33,7 @@ class Served:
             listening.set_inheritable(True)
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             fd = listening.fileno()
-            command = [*options, "-w", "2", "-b", f"fd://{fd}", "--graceful-timeout", "1"]
+            command = [*options, "--no-control-socket", "-w", "2", "-b", f"fd://{fd}", "--graceful-timeout", "1"]
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", *command, "tests.integration.client.shop:app"],
                 env=os.environ
