@@ -17,9 +17,8 @@ INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 #: Brackets, and whole strings, whose brackets don't count. Linear on any text: possessive, and content with a string
 #: that never ends.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_BRACKETS = re.compile(r"[][{}]")
+#: A digit other than 0 before the exponent.
+_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
 
 
 def loads(data: bytes) -> object:
@@ -55,8 +54,11 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return
     depth = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
+    for token in _BRACKETS.findall(text):
+        if token in ("[", "{"):
+            depth += 1
+        elif token in ("]", "}"):
+            depth -= 1
         if depth > DEPTH_MAX:
             raise Malformed(f"the JSON is nested more than {DEPTH_MAX} levels deep")
 
@@ -83,6 +85,8 @@ def _float(literal: str) -> float:
     value = float(literal)
     if not math.isfinite(value):
         raise Malformed("a number is beyond the finite range of a 64-bit float")
+    if value == 0 and _NOT_ZERO.match(literal):
+        raise Malformed("a number is too close to zero for a 64-bit float: it would come back as 0.0")
     return value
 
 
