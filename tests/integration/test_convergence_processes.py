@@ -20,15 +20,16 @@ from configsvc.dev.stack import Stack
 DEADLINE_S = 30.0
 #: An application: says that it is up, and with ``fork`` so does its child; ends when its input does.
 FOLLOWER = """
-import os, sys
+import os, sys, time
 from configclient import ConfigClient
 
 def accept(snapshot):
     if snapshot.get_int(namespace, "rate") > 100:
+        time.sleep(3 if how == "slow" else 0)
         raise ValueError("rate is too high")
 
 namespace, service, how = sys.argv[1:]
-judge = accept if how == "accept" else None
+judge = accept if how in ("accept", "slow") else None
 client = ConfigClient(service, "staging", [namespace], push=how != "longpoll", accept=judge)
 if how == "fork":
     os.fork()
@@ -198,3 +199,18 @@ def test_a_process_that_refuses_says_why(api: Api, follower: Callable[..., subpr
     assert rejected["reason"] == "ValueError: rate is too high"
     assert (answer["applied"], answer["converged"], answer["laggards"]) == (0, False, [])
     assert api.until(api.release(50), lambda answer: answer["converged"])["rejected"] == []
+
+
+def test_what_accept_has_not_decided_yet_is_not_applied(
+    api: Api, follower: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """While `accept` still thinks about a release, the process shows the one before: it never counts."""
+    first = api.release(1)
+    follower("checkout", "slow")
+    api.until(first, lambda answer: answer["applied"] == 1)
+
+    def refused(answer: dict[str, Any]) -> bool:
+        assert (answer["applied"], answer["converged"]) == (0, False)
+        return any(client["reason"] == "ValueError: rate is too high" for client in answer["rejected"])
+
+    api.until(api.release(1000), refused)

@@ -139,9 +139,16 @@ class Board:
         else:
             self._candidate = table
 
-    def judge(self) -> None:
-        """Let `accept` look at what waits for it, if anything does. With nothing held."""
+    @property
+    def undecided(self) -> bool:
+        """Whether `accept` has not said yet what it thinks of the newest table. With `changed` held."""
+        return self._judging or self._candidate is not None
+
+    def judge(self) -> bool:
+        """Let `accept` look at what waits for it, if anything does, and tell whether it did. With nothing held."""
+        judged = False
         while (candidate := self._take_candidate()) is not None:
+            judged = True
             rejection = self._ask(candidate)
             with self.changed:
                 self._judging = False
@@ -149,6 +156,7 @@ class Board:
                 if rejection is None:
                     self._show(candidate)
                 self.changed.notify_all()
+        return judged
 
     def _take_candidate(self) -> Table | None:
         with self.changed:

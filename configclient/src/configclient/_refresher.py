@@ -49,6 +49,7 @@ from ._sync import SyncApi, SyncFailed
 
 log = logging.getLogger("configclient")
 
+UNDECIDED: Final = "accept has not decided yet"
 SDK: Final = "configclient/0.1"
 UNKNOWN_SIGNER_PAUSE_S: Final = 10.0  # whoever can write to Redis must not make all clients sync all the time
 
@@ -204,7 +205,10 @@ class Refresher:
         """Take it, and let the application judge what came of it."""
         with self._board.changed:
             events = self._take(incoming)
-        self._board.judge()
+        if self._board.judge():
+            with self._board.changed:
+                self._schedule.moved(self._clock())
+                self._board.changed.notify_all()
         return events
 
     def _take(self, incoming: Incoming) -> list[Event]:
@@ -381,7 +385,10 @@ class Refresher:
             "sdk": SDK,
             "transport": self._transport(),
         }
-        if self._board.rejection is not None:
+        if self._board.undecided and asked.have is not None:
+            # What it has is not what it shows: nobody may take the one for the other.
+            client["rejected"] = {"cursor": asked.have, "reason": UNDECIDED}
+        elif self._board.rejection is not None:
             client["rejected"] = {"cursor": self._board.rejection.cursor, "reason": self._board.rejection.reason}
         return {
             "client": client,

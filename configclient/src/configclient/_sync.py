@@ -24,7 +24,10 @@ from .errors import ConfigError, InvalidSettings
 
 CONNECT_TIMEOUT_S: Final = 1.0
 READ_TIMEOUT_S: Final = 2.0  # beyond the hold; also the longest pause within a body
-BODY_TIMEOUT_S: Final = 30.0  # the whole body: a server that drips a byte a second must not hold us for ever
+# A body may take this long and then has to keep up this rate: a server that drips a byte a second must not keep us from
+# polling anew within poll_interval_s, and the first load of a large scope over a thin line must come to its end.
+BODY_GRACE_S: Final = 4.0
+BODY_BYTES_PER_S_MIN: Final = 64 * 1024
 BYTES_PER_NAMESPACE_MAX: Final = 20 * 1024 * 1024  # a scope is at most 16 MiB of values and 10,000 keys
 ERROR_BYTES_MAX: Final = 64 * 1024
 CHUNK_BYTES: Final = 64 * 1024
@@ -125,7 +128,10 @@ class SyncApi:
         connection = self._connect()
         connection.timeout = hold_s + READ_TIMEOUT_S
         connection.request("POST", self._path, body=body, headers=self._headers, preload_content=False)
-        return connection.getresponse()
+        response = connection.getresponse()
+        if self._socket is not None:
+            self._socket.settimeout(READ_TIMEOUT_S)  # the hold is over
+        return response
 
     def _connect(self) -> HTTPConnection:
         if self._connection is not None and self._connection.is_connected:
@@ -145,7 +151,7 @@ class SyncApi:
         return HTTPSConnection(host, self._url.port, timeout=CONNECT_TIMEOUT_S, ssl_context=self._tls)
 
     def _read(self, response: HTTPResponse, length_max: int) -> bytes:
-        deadline = self._clock() + BODY_TIMEOUT_S
+        started = self._clock()
         chunks: list[bytes] = []
         length = 0
         while chunk := response.read1(CHUNK_BYTES):
@@ -153,8 +159,8 @@ class SyncApi:
             length += len(chunk)
             if length > length_max:
                 raise ConnectionAbortedError(f"an answer over {length_max} bytes")
-            if self._clock() > deadline:
-                raise TimeoutError(f"an answer that takes over {BODY_TIMEOUT_S:.0f} s")
+            if self._clock() - started > BODY_GRACE_S + length / BODY_BYTES_PER_S_MIN:
+                raise TimeoutError(f"an answer under {BODY_BYTES_PER_S_MIN // 1024} KiB/s")
         return b"".join(chunks)
 
     def _drop(self) -> None:
