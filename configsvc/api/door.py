@@ -58,6 +58,8 @@ def parameters(request: Request, known: Collection[str] = ()) -> dict[str, str]:
     Raises:
         Malformed: with the name.
     """
+    if not request.query_string:
+        return {}
     for name in request.args:
         if name not in known:
             takes = f"takes {', '.join(sorted(known))}" if known else "takes none"

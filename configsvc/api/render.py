@@ -15,7 +15,7 @@ def json_response(document: object, status: int = 200) -> Response:
 
 def ready(text: str | bytes) -> Response:
     """Return a JSON text that is ready."""
-    return Response(text, mimetype="application/json")
+    return Response(text, content_type="application/json")
 
 
 def created(document: object, location: str) -> Response:

@@ -56,7 +56,7 @@ def _scope_text(namespace: str, env: str, scope: Scope, values: str) -> str:
 
 
 def _cacheable(response: Response, etag: str) -> Response:
-    response.set_etag(etag)
+    response.headers["ETag"] = f'"{etag}"'
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return response
