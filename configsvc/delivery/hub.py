@@ -59,6 +59,8 @@ class Hub:
 
     def start(self) -> None:
         """Start to listen; again is fine. Call it in the process that serves: a thread does not survive a fork."""
+        if self._thread is not None:  # asked with every request
+            return
         with self._starting:
             if self._thread is None:
                 self._bell = Bell()

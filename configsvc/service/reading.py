@@ -27,16 +27,14 @@ class Reading:
     def __init__(self, database: Database, bodies: Bodies) -> None:
         self._database = database
         self._bodies = bodies
-        self._label = Together[tuple[str, str], Row | None](lambda scope: store.scope_label(database, *scope))
+        self._label = Together[tuple[str, str], Label | None](lambda scope: _label(database, *scope))
 
     def scope(self, caller: Caller, namespace: str, env: str) -> Scope:
         """Find a scope; one look-up, enough to answer 304, and shared by all who ask at the same time."""
         caller.require(Action.READ, namespace, env)
-        row = self._label((namespace, env))
-        if row is None:
+        label = self._label((namespace, env))
+        if label is None:
             raise not_found(namespace, env)
-        cursor = cursors.render(row["revision"], row["hash"])
-        label = Label(row["env_id"], row["namespace_id"], row["revision"], cursor)
         masked = not caller.may(Action.READ_SECRETS, namespace, env)
         return Scope(label, masked)
 
@@ -57,3 +55,10 @@ class Reading:
         if row["value"] is None:
             raise NotFound(f"{namespace}/{key} has no value in {env}")
         return row
+
+
+def _label(database: Database, namespace: str, env: str) -> Label | None:
+    row = store.scope_label(database, namespace, env)
+    if row is None:
+        return None
+    return Label(row["env_id"], row["namespace_id"], row["revision"], cursors.render(row["revision"], row["hash"]))

@@ -39,10 +39,10 @@ class Together(Generic[Key, Value]):
 
     def __call__(self, key: Key) -> Value:
         """Return what a look-up says that began after this call; whatever it raises is raised for all who wait."""
-        mine: _Round[Value] = _Round()
         with self._lock:
             before = self._running.get(key)
             shared = self._next.get(key)
+            mine = _Round[Value]() if shared is None else shared
             if shared is None:
                 (self._running if before is None else self._next)[key] = mine
         if shared is not None:
