@@ -4,8 +4,10 @@ import logging
 
 from flask import Flask
 
+from configsvc.api import access as access_api
+from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
-from configsvc.api import health, keys, problems, requests, watchers, writes
+from configsvc.api import change_requests, health, keys, problems, requests, watchers, writes
 from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
@@ -15,9 +17,11 @@ from configsvc.crypto.signing import Signer
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
 from configsvc.delivery.reports import Reports
-from configsvc.service.access import Authenticator
+from configsvc.service.access import Authenticator, Permissions
+from configsvc.service.audit import Audit, Refusals
 from configsvc.service.bodies import Bodies
 from configsvc.service.catalog import Catalog
+from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
@@ -25,6 +29,7 @@ from configsvc.service.plans import Plans
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.sync import Sync
+from configsvc.service.tokens import Tokens
 from configsvc.service.watchers import Watchers
 from configsvc.settings import Settings
 from configsvc.store.database import Database
@@ -42,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database(settings.database_url)
     signer = Signer.load(settings.signing_key_file)
     authenticator = Authenticator(database)
+    refusals = Refusals(database)
     bodies = Bodies(database)
     history = History(database, bodies)
     gate = Releases(database, signer.derive("idempotency"))
@@ -55,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
-    problems.register(app)
+    problems.register(app, audit_api.refusals(refusals))
     app.before_request(hub.start)  # at the first request, in the process that serves it
     requests.register(app, authenticator)
     app.register_blueprint(openapi.blueprint())
@@ -65,15 +71,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(settings_api.blueprint(Reading(database, bodies), history))
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
+    app.register_blueprint(change_requests.blueprint(ChangeRequests(database, gate), gate))
+    app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
+    app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
-    app.extensions["configsvc"] = (reports, hub, database)
+    app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
 
 
 def close(app: Flask) -> None:
     """Stop what the requests have started: threads and connections. For whoever outlives the app."""
-    reports, hub, database = app.extensions["configsvc"]
+    reports, refusals, hub, database = app.extensions["configsvc"]
     reports.stop()
+    refusals.flush()
     hub.stop()
     database.close()

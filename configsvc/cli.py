@@ -151,16 +151,12 @@ def token_create(name: str, role: str, namespaces: str, envs: tuple[str, ...]) -
       configsvc token create --name checkout --role service --namespaces payments --env production
     """
     from configsvc.service import tokens
+    from configsvc.service.tokens import Wanted
     from configsvc.settings import read_database_url
+    from configsvc.store.access import NewGrant
 
-    made = tokens.create(
-        read_database_url(),
-        name=name,
-        role=role,
-        namespaces=namespaces,
-        envs=envs or None,
-        actor=f"operator:{getpass.getuser()}",
-    )
+    wanted = Wanted(name, [NewGrant(role, namespaces, envs or None)])
+    made = tokens.create(read_database_url(), wanted, actor=f"operator:{getpass.getuser()}")
     where = ", ".join(envs) or "every environment"
     click.echo(f"token for {name}: {role} on {namespaces} in {where}. It is shown only now:", err=True)
     click.echo(made)

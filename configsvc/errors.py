@@ -43,6 +43,23 @@ class NotFound(RequestError):
     code = "not_found"
 
 
+class Hidden(NotFound):
+    """The caller has no grant on it. Nobody but the audit trail learns the difference."""
+
+
+class ReviewRequired(RequestError):
+    """The environment is protected: the change has to be proposed."""
+
+    code = "review_required"
+
+    def __init__(self, env: str) -> None:
+        super().__init__(
+            f"{env} is protected: POST the change to /v1/envs/{env}/requests, where somebody else approves it; "
+            'in an emergency, say why in "break_glass": {"reason"}',
+            request_url=f"/v1/envs/{env}/requests",
+        )
+
+
 class Conflict(RequestError):
     """It contradicts what is there."""
 

@@ -57,6 +57,8 @@ CREATE TABLE release (
     namespaces text[] NOT NULL,
     created_by text NOT NULL,
     created_at timestamptz NOT NULL,
+    -- By what leave a protected environment was written: {"request", "author", "approved_by"} or {"break_glass": reason}; else NULL.
+    review jsonb,
     PRIMARY KEY (env_id, revision)
 );
 
@@ -99,17 +101,27 @@ CREATE TABLE scope (
     CONSTRAINT scope_bytes_max CHECK (bytes <= 16 * 1024 * 1024)
 ) WITH (fillfactor = 50);
 
+-- Who did what: appended by append_audit_event alone.
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    env_id smallint REFERENCES environment,
+    env_id smallint REFERENCES environment, -- what it is about
     revision bigint,
     action text NOT NULL,
     actor text NOT NULL,
     request_id text NOT NULL,
     address text NOT NULL,
     details jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Each environment's events are one chain, in the order of its releases; 0 is the chain of all else. What is refused goes there
+    -- too, so that nobody who may not write holds up those who may.
+    chain smallint NOT NULL,
+    namespaces text[] NOT NULL,
+    -- SHA-256 over the hash of the event before it in its chain and audit_content(...) of this one.
+    hash bytea NOT NULL CHECK (length(hash) = 32)
 );
+
+-- A chain's tail. Numbers are given under the chain's lock, so they grow along it.
+CREATE UNIQUE INDEX audit_event_chain ON audit_event (chain, id);
 
 CREATE FUNCTION refuse_history_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -212,6 +224,62 @@ CREATE TABLE release_convergence (
     PRIMARY KEY (env_id, revision)
 ) WITH (fillfactor = 50);
 
+-- Change requests ----------------------------------------------------------------------------------------------------
+
+-- A proposed release. Whatever touches one holds its environment's row lock first, as the commit does.
+CREATE TABLE change_request (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    env_id smallint NOT NULL REFERENCES environment,
+    status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'approved', 'rejected', 'withdrawn', 'applied', 'void')),
+    -- Grows with every edit. An approval is of one edition.
+    edition integer NOT NULL DEFAULT 1,
+    note text NOT NULL,
+    namespaces text[] NOT NULL,
+    -- The environment's revision that this edition was made on, and SHA-256 of its changes and of the versions that they replace.
+    base bigint NOT NULL,
+    digest bytea NOT NULL CHECK (length(digest) = 32),
+    author text NOT NULL,
+    -- Who the author counts as: see token.principal.
+    principal text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    void_reason text,
+    -- What it became.
+    revision bigint,
+    CONSTRAINT change_request_void CHECK ((status = 'void') = (void_reason IS NOT NULL)),
+    CONSTRAINT change_request_applied CHECK ((status = 'applied') = (revision IS NOT NULL))
+);
+
+-- Every commit asks for those that it makes void.
+CREATE INDEX change_request_pending ON change_request (env_id) WHERE status IN ('open', 'approved');
+
+-- What an edition proposes: a value (canonical JSON text; NULL deletes), or another schema for the key.
+CREATE TABLE request_change (
+    request_id bigint NOT NULL REFERENCES change_request,
+    edition integer NOT NULL,
+    key_id bigint NOT NULL REFERENCES config_key,
+    value text,
+    new_schema text,
+    -- When it was proposed: the active version, 0 where there was none, and the key's definition.
+    base_version integer NOT NULL,
+    base_definition integer NOT NULL,
+    PRIMARY KEY (request_id, edition, key_id),
+    CONSTRAINT request_change_one CHECK (value IS NULL OR new_schema IS NULL)
+);
+
+CREATE TABLE request_review (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request_id bigint NOT NULL REFERENCES change_request,
+    edition integer NOT NULL,
+    decision text NOT NULL CHECK (decision IN ('approve', 'reject', 'comment')),
+    comment text NOT NULL,
+    reviewer text NOT NULL,
+    principal text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX request_review_request ON request_review (request_id, id);
+
 -- Requests and access ------------------------------------------------------------------------------------------------
 
 -- What a write answered, so that a repeated one gets the same answer. Kept for 24 hours.
@@ -235,7 +303,11 @@ CREATE TABLE token (
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at timestamptz,
-    revoked_at timestamptz
+    revoked_at timestamptz,
+    -- Whom it counts as where nobody may approve their own: the name at the root of who minted whom.
+    principal text NOT NULL,
+    -- To the minute.
+    last_used_at timestamptz
 );
 
 -- Names are what history shows as the author, so a live one belongs to one token.
@@ -256,14 +328,45 @@ CREATE INDEX access_grant_token ON access_grant (token_id);
 -- Functions ----------------------------------------------------------------------------------------------------------
 
 -- What a release's hash covers, as text. `p_changes` holds [namespace, key, type, version, value text or null] in the order of namespace
--- and key. One function, so that the commit and the verification can't disagree. Being JSON, it has no two readings.
+-- and key; `p_review` is there only where a release has one. Being JSON, it has no two readings. `configsvc audit verify` computes it by
+-- other means.
 CREATE FUNCTION release_content(
-    p_env text, p_revision bigint, p_kind text, p_note text, p_created_by text, p_created_at timestamptz, p_changes json
+    p_env text, p_revision bigint, p_kind text, p_note text, p_created_by text, p_created_at timestamptz, p_changes json, p_review jsonb
+) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT (CASE WHEN p_review IS NULL THEN json_build_array(
+        'configsvc/release/v1', p_env, p_revision, p_kind, p_note, p_created_by,
+        trunc(extract(epoch FROM p_created_at) * 1000000)::bigint, p_changes)
+    ELSE json_build_array(
+        'configsvc/release/v1', p_env, p_revision, p_kind, p_note, p_created_by,
+        trunc(extract(epoch FROM p_created_at) * 1000000)::bigint, p_changes, p_review) END)::text
+$$;
+
+-- What an audit event's hash covers, as text. `p_chain` is the environment's name, '' for the chain of all else.
+CREATE FUNCTION audit_content(
+    p_chain text, p_env text, p_revision bigint, p_action text, p_actor text, p_request_id text, p_address text, p_namespaces text[],
+    p_details jsonb, p_created_at timestamptz
 ) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT json_build_array(
-        'configsvc/release/v1', p_env, p_revision, p_kind, p_note, p_created_by,
-        trunc(extract(epoch FROM p_created_at) * 1000000)::bigint, p_changes)::text
+        'configsvc/audit/v1', p_chain, p_env, p_revision, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details,
+        trunc(extract(epoch FROM p_created_at) * 1000000)::bigint)::text
 $$;
+
+-- Appends one event to a chain whose lock the caller holds: an environment's row, or for chain 0 the advisory lock of record_audit_event.
+CREATE FUNCTION append_audit_event(
+    p_chain smallint, p_env_id smallint, p_env text, p_revision bigint, p_action text, p_actor text, p_request_id text, p_address text,
+    p_namespaces text[], p_details jsonb, p_created_at timestamptz
+) RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_previous bytea;
+BEGIN
+    SELECT a.hash INTO v_previous FROM audit_event a WHERE a.chain = p_chain ORDER BY a.id DESC LIMIT 1;
+    INSERT INTO audit_event
+        (chain, env_id, revision, action, actor, request_id, address, namespaces, details, created_at, hash)
+    VALUES (p_chain, p_env_id, p_revision, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details, p_created_at,
+            sha256(coalesce(v_previous, '') || convert_to(audit_content(
+                CASE WHEN p_chain = 0 THEN '' ELSE p_env END, p_env, p_revision, p_action, p_actor, p_request_id, p_address,
+                p_namespaces, p_details, p_created_at), 'UTF8')));
+END $$;
 
 -- A new environment with its empty beginning.
 CREATE FUNCTION create_environment(p_name text, p_description text, p_review_required boolean, p_approvals smallint, p_actor text)
@@ -279,11 +382,33 @@ BEGIN
     RETURN v_id;
 END $$;
 
--- The only way into audit_event for what is not a release.
-CREATE FUNCTION record_audit_event(p_action text, p_actor text, p_request_id text, p_address text, p_details jsonb)
-RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    INSERT INTO audit_event (action, actor, request_id, address, details)
-    VALUES (p_action, p_actor, p_request_id, p_address, p_details)
+-- The only way into audit_event for what is not a release. `p_env`: what it is about, if it is about one environment. `p_in_order`: in the
+-- environment's own chain, which takes the lock that its commits take.
+CREATE FUNCTION record_audit_event(
+    p_env text, p_in_order boolean, p_namespaces text[], p_action text, p_actor text, p_request_id text, p_address text, p_details jsonb
+) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_env_id smallint;
+    v_chain smallint := 0;
+BEGIN
+    IF p_in_order THEN
+        SELECT e.id, e.id INTO v_env_id, v_chain FROM environment e WHERE e.name = p_env FOR NO KEY UPDATE;
+    ELSE
+        SELECT e.id INTO v_env_id FROM environment e WHERE e.name = p_env;
+        PERFORM pg_advisory_xact_lock(hashtext('configsvc audit'));
+    END IF;
+    PERFORM append_audit_event(
+        v_chain, v_env_id, p_env, NULL, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details, clock_timestamp());
+END $$;
+
+-- How many people approve a request as it is now: of each the last word counts, and the author has none.
+CREATE FUNCTION approved_by(p_request_id bigint, p_edition integer, p_principal text) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(r.reviewer ORDER BY r.id), '{}')
+    FROM (
+        SELECT DISTINCT ON (v.principal) v.id, v.reviewer, v.decision FROM request_review v
+        WHERE v.request_id = p_request_id AND v.edition = p_edition AND v.decision <> 'comment' AND v.principal <> p_principal
+        ORDER BY v.principal, v.id DESC) AS r
+    WHERE r.decision = 'approve'
 $$;
 
 -- Commits one release: all of its changes or none, in the environment's order.
@@ -291,7 +416,8 @@ $$;
 -- The first statement takes the environment's row lock. Under READ COMMITTED every later statement then sees all that was committed
 -- before the lock was granted; that is why this is a VOLATILE function of several statements and not one big one (docs/decisions.md).
 -- Errors: CSENV no such environment · CSKEY a key was deleted or defined anew meanwhile · CSIDM Idempotency-Key used with another body ·
--- CSIFM If-Match does not hold · CSSTL the plan's base moved; and the scope's limits.
+-- CSIFM If-Match does not hold · CSSTL the plan's base moved · CSREV the environment is protected · CSREQ the request is not to be applied
+-- as it stands; and the scope's limits.
 CREATE FUNCTION commit_release(
     p_env_id smallint,
     p_kind text,
@@ -305,6 +431,12 @@ CREATE FUNCTION commit_release(
     p_if_cursor text,             -- … is the one with this cursor
     p_base bigint,                -- a plan's base: no release after it touched …
     p_base_namespaces integer[],  -- … one of these namespaces
+    -- By what leave a protected environment is written: an approved request in this edition, or a reason to do without; a preview
+    -- needs none, because its caller takes it back.
+    p_change_request bigint,
+    p_edition integer,
+    p_break_glass text,
+    p_preview boolean,
     p_idempotency_key text,
     p_request text,
     p_body_hash bytea,
@@ -321,6 +453,11 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     v_env text;
+    v_protected boolean;
+    v_approvals smallint;
+    v_request record;
+    v_review jsonb;
+    v_void record;
     v_previous record;
     v_seen record;
     v_now timestamptz;
@@ -334,7 +471,8 @@ DECLARE
     v_bytes_added integer[];
     v_last integer := 0;
 BEGIN
-    UPDATE environment e SET revision = e.revision + 1 WHERE e.id = p_env_id RETURNING e.revision, e.name INTO revision, v_env;
+    UPDATE environment e SET revision = e.revision + 1 WHERE e.id = p_env_id
+    RETURNING e.revision, e.name, e.review_required, e.approvals INTO revision, v_env, v_protected, v_approvals;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such environment' USING ERRCODE = 'CSENV';
     END IF;
@@ -362,6 +500,23 @@ BEGIN
             END IF;
             RETURN;
         END IF;
+    END IF;
+
+    IF p_change_request IS NOT NULL THEN
+        SELECT q.status, q.author, q.edition, approved_by(q.id, q.edition, q.principal) AS approved_by INTO v_request
+        FROM change_request q WHERE q.id = p_change_request AND q.env_id = p_env_id;
+        IF v_request.status IS DISTINCT FROM 'approved' OR v_request.edition IS DISTINCT FROM p_edition THEN
+            RAISE EXCEPTION 'the request is not approved as it stands' USING ERRCODE = 'CSREQ';
+        ELSIF cardinality(v_request.approved_by) < v_approvals THEN
+            RAISE EXCEPTION 'the request has % of % approvals', cardinality(v_request.approved_by), v_approvals
+                USING ERRCODE = 'CSREQ';
+        END IF;
+        v_review := jsonb_build_object(
+            'request', p_change_request, 'author', v_request.author, 'approved_by', v_request.approved_by);
+    ELSIF v_protected AND p_break_glass IS NOT NULL THEN
+        v_review := jsonb_build_object('break_glass', p_break_glass);
+    ELSIF v_protected AND NOT p_preview THEN
+        RAISE EXCEPTION '% is protected', v_env USING ERRCODE = 'CSREV', DETAIL = v_env;
     END IF;
 
     IF p_if_scope IS NOT NULL OR p_if_key_version IS NOT NULL OR p_base IS NOT NULL THEN
@@ -443,16 +598,44 @@ BEGIN
         ON CONFLICT (env_id, namespace_id)
         DO UPDATE SET revision = EXCLUDED.revision, keys = s.keys + EXCLUDED.keys, bytes = s.bytes + EXCLUDED.bytes;
 
-        hash := sha256(v_previous.hash
-            || convert_to(release_content(v_env, revision, p_kind, p_note, p_actor, v_now, to_json(v_changes)), 'UTF8'));
-        INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
-        VALUES (p_env_id, revision, hash, p_kind, p_note, v_namespaces, p_actor, v_now);
-        INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
-        VALUES (p_env_id, revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
-                jsonb_build_object('namespaces', v_namespaces, 'changes', cardinality(changed_key_ids)), v_now);
+        hash := sha256(v_previous.hash || convert_to(release_content(
+            v_env, revision, p_kind, p_note, p_actor, v_now, to_json(v_changes), v_review), 'UTF8'));
+        INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at, review)
+        VALUES (p_env_id, revision, hash, p_kind, p_note, v_namespaces, p_actor, v_now, v_review);
+        PERFORM append_audit_event(
+            p_env_id, p_env_id, v_env, revision, 'release.' || p_kind, p_actor, p_request_id, p_address, v_namespaces,
+            jsonb_build_object('changes', cardinality(changed_key_ids), 'hash', encode(hash, 'hex'))
+                || coalesce(v_review, '{}'), v_now);
         INSERT INTO outbox (env_id, revision) VALUES (p_env_id, revision);
         -- A hint, never data: a payload over 8,000 bytes would abort the write.
         PERFORM pg_notify('configsvc', v_env || ':' || revision);
+
+        -- What was approved is no more what would happen.
+        FOR v_void IN
+            UPDATE change_request q SET status = 'void', updated_at = v_now, void_reason = format(
+                'release %s by %s changed %s', revision, p_actor, (
+                    SELECT string_agg(n.name || '/' || k.name, ', ' ORDER BY n.name COLLATE "C", k.name COLLATE "C")
+                    FROM (SELECT c.key_id FROM request_change c
+                          WHERE c.request_id = q.id AND c.edition = q.edition AND c.key_id = ANY (changed_key_ids) LIMIT 3) AS c
+                    JOIN config_key k ON k.id = c.key_id JOIN namespace n ON n.id = k.namespace_id))
+            WHERE q.env_id = p_env_id AND q.status IN ('open', 'approved') AND q.id IS DISTINCT FROM p_change_request AND EXISTS (
+                SELECT FROM request_change c
+                WHERE c.request_id = q.id AND c.edition = q.edition AND c.key_id = ANY (changed_key_ids))
+            RETURNING q.id, q.namespaces, q.void_reason
+        LOOP
+            PERFORM append_audit_event(
+                p_env_id, p_env_id, v_env, NULL, 'request.void', p_actor, p_request_id, p_address, v_void.namespaces,
+                jsonb_build_object('request', v_void.id, 'reason', v_void.void_reason), v_now);
+        END LOOP;
+    END IF;
+
+    IF p_change_request IS NOT NULL THEN
+        UPDATE change_request q SET status = 'applied', revision = commit_release.revision, updated_at = v_now
+        WHERE q.id = p_change_request;
+        PERFORM append_audit_event(
+            p_env_id, p_env_id, v_env, revision, 'request.apply', p_actor, p_request_id, p_address,
+            (SELECT q.namespaces FROM change_request q WHERE q.id = p_change_request),
+            jsonb_build_object('request', p_change_request, 'changed', v_last > 0), v_now);
     END IF;
 
     IF p_idempotency_key IS NOT NULL THEN
@@ -549,7 +732,9 @@ GRANT INSERT, UPDATE (description) ON namespace TO configsvc_service;
 -- FOR UPDATE and FOR KEY SHARE ask for an UPDATE right on one column.
 GRANT INSERT, UPDATE (description, schema, definition, deleted_at) ON config_key TO configsvc_service;
 GRANT UPDATE (description, review_required, approvals) ON environment TO configsvc_service;
-GRANT INSERT, UPDATE (revoked_at) ON token TO configsvc_service;
+GRANT INSERT, UPDATE (revoked_at, last_used_at) ON token TO configsvc_service;
+GRANT INSERT, UPDATE (status, edition, note, namespaces, base, digest, updated_at, void_reason) ON change_request TO configsvc_service;
+GRANT INSERT ON request_change, request_review TO configsvc_service;
 GRANT INSERT, DELETE ON access_grant TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;
@@ -557,7 +742,7 @@ GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;
 GRANT INSERT ON config_watch_complete TO configsvc_service;
 GRANT INSERT, UPDATE (p99_s, all_s) ON release_convergence TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
-GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, commit_release, report_clients, measure_convergence
+GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, approved_by, commit_release, report_clients, measure_convergence
     TO configsvc_service;
 
 -- The environments that everybody has. Production is protected from the first minute.

@@ -14,7 +14,7 @@ from psycopg.rows import DictRow, dict_row
 
 from configsvc.domain.messages import header_channel
 from configsvc.store import releases
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 
 DEADLINE_S = 15.0

@@ -20,6 +20,7 @@ _PATH_CHARACTERS_MAX = 100
 #: A whole number in an address: what Postgres holds in 64 bits, without a look at its value.
 NUMBER = re.compile(r"[0-9]{1,18}")
 NUMBER_MAX = 10**18 - 1
+TIME_RULE = "a time with its zone, such as 2026-11-21T10:00:00Z"
 #: One page of a list.
 LIMIT_MAX, LIMIT_DEFAULT = 500, 100
 #: Longer than any UUID or ULID; it becomes part of a primary key.
@@ -111,14 +112,26 @@ def moment(given: dict[str, str]) -> int | datetime | None:
     if "revision" in given and "at" in given:
         raise Malformed("give revision or at, not both")
     if "at" in given:
-        try:
-            at = datetime.fromisoformat(given["at"])
-        except ValueError:
-            at = None
-        if at is None or at.tzinfo is None:
-            raise Malformed("at must be a time with its zone, such as 2026-11-21T10:00:00Z (write + as %2B)")
-        return at
+        return time_of(given, "at")
     return revision(given["revision"]) if "revision" in given else None
+
+
+def time_of(given: Mapping[str, str], name: str) -> datetime | None:
+    """Return a moment from the query parameters, None without one."""
+    if name not in given:
+        return None
+    if (moment := parse_time(given[name])) is None:
+        raise Malformed(f"{name} must be {TIME_RULE} (write + as %2B)")
+    return moment
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return a moment that is written with its zone, None if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
 
 
 def condition(request: Request) -> Condition:

@@ -68,6 +68,7 @@ def _version(row: Mapping[str, Any]) -> dict[str, object]:
         "changed_by": row["created_by"],
         "kind": row["kind"],
         "note": row["note"],
+        "review": row["review"],
         "created_at": render.timestamp(row["created_at"]),
     }
 
@@ -80,6 +81,7 @@ def _release(row: Mapping[str, Any]) -> dict[str, object]:
         "note": row["note"],
         "namespaces": row["namespaces"],
         "changed_by": row["created_by"],
+        "review": row["review"],
         "created_at": render.timestamp(row["created_at"]),
     }
 

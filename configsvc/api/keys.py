@@ -39,8 +39,10 @@ def blueprint(keys: Keys) -> Blueprint:
     @routes.patch(f"{_KEYS}/<key>")
     def change_key(namespace: str, key: str) -> Response:
         door.parameters(request)
-        changes = door.body(request, KeyChange).model_dump(by_alias=True, exclude_unset=True)
-        return render.json_response(_key(namespace, keys.change(caller(), namespace, key, changes)))
+        body = door.body(request, KeyChange)
+        changes = body.model_dump(by_alias=True, exclude_unset=True, exclude={"break_glass"})
+        reason = body.break_glass.reason if body.break_glass else None
+        return render.json_response(_key(namespace, keys.change(caller(), namespace, key, changes, reason)))
 
     @routes.delete(f"{_KEYS}/<key>")
     def delete_key(namespace: str, key: str) -> Response:

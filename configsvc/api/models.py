@@ -18,6 +18,8 @@ NOTE_CHARACTERS_MAX = 2_000
 CHANGES_MAX = 10_000
 #: Namespaces of one client; each costs work in every sync.
 NAMESPACES_MAX = 100
+#: Of one grant, and of one new token.
+ENVS_MAX, GRANTS_MAX = 100, 100
 #: How long a sync may be held (DESIGN.md §6).
 WAIT_S_MAX = 5.0
 
@@ -53,40 +55,50 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class PutValue(Body):
+class BreakGlass(Body):
+    """Why a protected environment is written without a review; history and audit trail show it."""
+
+    model_config = example({"reason": "INC-4711: payments are down"})
+
+    reason: Annotated[str, Field(min_length=1, max_length=NOTE_CHARACTERS_MAX)]
+
+
+class Write(Body):
+    """What every write of settings may say."""
+
+    note: Text = ""
+    break_glass: BreakGlass | None = None
+
+
+class PutValue(Write):
     """One key's new value; ``type`` declares the key if it is not there yet."""
 
     model_config = example({"value": 120, "note": "Black Friday", "type": "int"})
 
     value: Any
-    note: Text = ""
     type: Type | None = None
 
 
-class Note(Body):
+class Note(Write):
     """A write that needs no more than a reason."""
 
     model_config = example({"note": "no longer used"})
 
-    note: Text = ""
 
-
-class Rollback(Body):
+class Rollback(Write):
     """Which version of a key to go back to."""
 
     model_config = example({"version": 1, "note": "120 was too many"})
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    note: Text = ""
 
 
-class Restore(Body):
+class Restore(Write):
     """Which revision of the environment a scope shall be like."""
 
     model_config = example({"revision": 1, "note": "as before the sale"})
 
     revision: Annotated[int, Field(ge=0, le=2**63 - 1)]
-    note: Text = ""
 
 
 class Change(Body):
@@ -107,7 +119,7 @@ class Change(Body):
         return self
 
 
-class ScopeChanges(Body):
+class ScopeChanges(Write):
     """An atomic batch in one scope."""
 
     model_config = example(
@@ -115,7 +127,6 @@ class ScopeChanges(Body):
     )
 
     changes: Annotated[list[Change], Field(min_length=1, max_length=CHANGES_MAX)]
-    note: Text = ""
 
 
 class NamespacedChange(Change):
@@ -124,7 +135,7 @@ class NamespacedChange(Change):
     namespace: NamespaceName
 
 
-class NewRelease(Body):
+class NewRelease(Write):
     """An atomic batch over several namespaces."""
 
     model_config = example(
@@ -132,7 +143,6 @@ class NewRelease(Body):
     )
 
     changes: Annotated[list[NamespacedChange], Field(min_length=1, max_length=CHANGES_MAX)]
-    note: Text = ""
 
 
 class NewNamespace(Body):
@@ -188,6 +198,115 @@ class KeyChange(Body):
 
     description: Text = Field(default_factory=str)  # no default that readers of the document would see
     schema_: Schema = Field(default=None, alias="schema")
+    break_glass: BreakGlass | None = None
+
+
+class ProposedChange(Body):
+    """One proposed change: a value, ``"delete": true``, or another ``schema`` for the key (null takes it away)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["value"]}, {"required": ["delete"]}, {"required": ["schema"]}]}
+    )
+
+    namespace: NamespaceName
+    key: KeyName
+    value: Any = None
+    delete: Annotated[bool, WithJsonSchema({"const": True})] = Field(default_factory=bool)
+    schema_: Schema = Field(default=None, alias="schema")
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        given = self.model_fields_set & {"value", "delete", "schema_"}
+        if given not in ({"value"}, {"schema_"}) and not (given == {"delete"} and self.delete):
+            raise ValueError('needs one of "value", "delete": true and "schema"')
+        return self
+
+
+ProposedChanges = Annotated[list[ProposedChange], Field(min_length=1, max_length=CHANGES_MAX)]
+
+
+class NewRequest(Body):
+    """A release to propose."""
+
+    model_config = example(
+        {"changes": [{"namespace": "payments", "key": "rate_limit", "value": 120}], "note": "Black Friday"}
+    )
+
+    changes: ProposedChanges
+    note: Text = ""
+
+
+class RequestEdit(Body):
+    """What to propose instead; what is absent stays. An empty one proposes the same on what is there now."""
+
+    model_config = example({"note": "Black Friday, 0:00"})
+
+    changes: ProposedChanges = Field(default_factory=list)
+    note: Text = Field(default_factory=str)
+
+
+class Review(Body):
+    """A word about a request; ``digest``: of what was seen, so that nobody approves what was edited meanwhile."""
+
+    model_config = example({"decision": "approve", "comment": "as discussed"})
+
+    decision: Literal["approve", "reject", "comment"]
+    comment: Text = ""
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _comments_say_something(self) -> Self:
+        if self.decision == "comment" and not self.comment:
+            raise ValueError("a comment says something")
+        return self
+
+
+class Nothing(Body):
+    """An empty object, or no body at all."""
+
+
+class Comment(Body):
+    """A step that needs no more than a word."""
+
+    model_config = example({"comment": "not needed any more"})
+
+    comment: Text = ""
+
+
+class NewGrant(Body):
+    """What a token may do, and where: ``namespaces`` is one, or the beginning of several with ``*`` at its end."""
+
+    model_config = example({"role": "developer", "namespaces": "payments", "envs": ["development"]})
+
+    role: Annotated[Literal["viewer", "developer", "ops", "admin", "service"], Field(examples=["developer"])]
+    namespaces: Annotated[Name, _named(names.NAMESPACE_PATTERN, "pay*")] = "*"
+    envs: Annotated[list[EnvName], Field(min_length=1, max_length=ENVS_MAX)] | None = None
+
+
+class GrantForToken(NewGrant):
+    """Another grant for a token."""
+
+    model_config = example(
+        {"token_id": "0a1b2c3d4e5f", "role": "ops", "namespaces": "payments", "envs": ["production"]}
+    )
+
+    token_id: Name
+
+
+class NewToken(Body):
+    """A token to make. Without grants it sees nothing; without ``expires_at`` it does not run out."""
+
+    model_config = example(
+        {
+            "name": "checkout-ci",
+            "grants": [{"role": "developer", "namespaces": "payments", "envs": ["development"]}],
+            "expires_at": "2099-01-31T00:00:00Z",
+        }
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["checkout-ci"])]
+    grants: Annotated[list[NewGrant], Field(max_length=GRANTS_MAX)] = Field(default_factory=list)
+    expires_at: Annotated[Name, WithJsonSchema({"type": "string", "format": "date-time"})] | None = None
 
 
 class Rejected(Body):

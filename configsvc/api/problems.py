@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents: the one place where an exception becomes an answer."""
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Flask, Response, g
@@ -19,6 +20,7 @@ STATUS = {
     "not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,
+    "review_required": 409,
     "revision_mismatch": 412,
     "payload_too_large": 413,
     "validation_failed": 422,
@@ -26,14 +28,19 @@ STATUS = {
     "internal": 500,
     "unavailable": 503,
 }
-_CODE = {status: code for code, status in STATUS.items()}
+_CODE = {status: code for code, status in STATUS.items() if code != "review_required"}
 #: When to try again after 503, in seconds.
 RETRY_AFTER_S = 1
 
 
-def register(app: Flask) -> None:
-    """Answer every error of ``app`` with a problem document."""
-    app.register_error_handler(RequestError, _request_error)
+def register(app: Flask, note: Callable[[RequestError], None]) -> None:
+    """Answer every error of ``app`` with a problem document; ``note`` sees what is ours before."""
+
+    def request_error(error: RequestError) -> Response:
+        note(error)
+        return _request_error(error)
+
+    app.register_error_handler(RequestError, request_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _bug)
 

@@ -26,8 +26,7 @@ def register(app: Flask, authenticator: Authenticator) -> None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         if request.endpoint not in OPEN and request.endpoint is not None:
-            reading = request.method in ("GET", "HEAD") or request.endpoint in READING_POSTS
-            g.caller = authenticate(authenticator, fresh=not reading)
+            g.caller = authenticate(authenticator, fresh=not is_reading())
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
         if "\0" in request.path or b"%00" in request.query_string or b"\0" in request.query_string:
             raise Malformed("the address holds the character NUL")
@@ -41,6 +40,11 @@ def register(app: Flask, authenticator: Authenticator) -> None:
 
     app.before_request(begin)
     app.after_request(end)
+
+
+def is_reading() -> bool:
+    """Tell whether this request changes nothing."""
+    return request.method in ("GET", "HEAD") or request.endpoint in READING_POSTS
 
 
 def authenticate(authenticator: Authenticator, *, fresh: bool) -> Caller:

@@ -14,6 +14,9 @@ class Action(Enum):
     READ_SECRETS = "read secrets in bulk"
     DECLARE = "declare keys"
     WRITE = "change settings"
+    PROPOSE = "propose changes"
+    APPROVE = "review changes"
+    BREAK_GLASS = "change settings without a review"
     ADMINISTER = "administer"
 
 
@@ -46,6 +49,9 @@ _MAY: dict[Action, frozenset[str]] = {
     Action.READ_SECRETS: frozenset({"service"}),
     Action.DECLARE: frozenset({"developer", "ops", "admin"}),
     Action.WRITE: frozenset({"developer", "ops", "admin"}),
+    Action.PROPOSE: frozenset({"developer", "ops", "admin"}),
+    Action.APPROVE: frozenset({"ops", "admin"}),
+    Action.BREAK_GLASS: frozenset({"ops", "admin"}),
     Action.ADMINISTER: frozenset({"admin"}),
 }
 _WRITE_PROTECTED = frozenset({"ops", "admin"})

@@ -31,6 +31,17 @@ class Edit:
         return f"{self.field}.{part}" if self.field else part
 
 
+@dataclass(frozen=True)
+class SchemaEdit:
+    """Another schema for a key; None takes it away. ``definition``: the one that it was proposed for, if any."""
+
+    namespace: str
+    key: str
+    schema: object
+    definition: int | None = None
+    field: str = ""
+
+
 def check(edits: Sequence[Edit]) -> None:
     """Raise ValidationFailed unless each edit is of a possible key, and no key stands twice."""
     seen: set[tuple[str, str]] = set()

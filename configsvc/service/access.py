@@ -6,13 +6,15 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 
 from cachetools import TTLCache
 
 from configsvc.domain.policy import Access, Action, Grant, decide, needed
-from configsvc.errors import Forbidden, NotFound, Unauthenticated
+from configsvc.errors import Forbidden, Hidden, Unauthenticated
 from configsvc.store import access as store
-from configsvc.store.access import Origin
+from configsvc.store import catalog
+from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 
 _TOKEN = re.compile(r"cfg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
@@ -24,36 +26,107 @@ CACHE_TOKENS_MAX = 10_000
 
 
 @dataclass(frozen=True)
-class Caller:
-    """An authenticated token, with what it may do."""
+class Identity:
+    """A token that is alive, and what it may do.
 
+    ``principal``: whom it counts as where nobody may approve their own. A token minted by X counts as X; one that the
+    operator made at the command line counts as itself.
+    """
+
+    token_id: str
     name: str
+    principal: str
+    expires_at: datetime | None
     grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, from where."""
+
+    identity: Identity
     origin: Origin
+
+    @property
+    def name(self) -> str:
+        """What history shows as the author."""
+        return self.identity.name
+
+    @property
+    def principal(self) -> str:
+        """Whom it counts as."""
+        return self.identity.principal
 
     def may(self, action: Action, namespace: str | None, env: str | None, protected: bool = False) -> bool:
         """Tell whether the action is allowed there."""
-        return decide(self.grants, action, namespace, env, protected) is Access.ALLOWED
+        return decide(self.identity.grants, action, namespace, env, protected) is Access.ALLOWED
 
     def require(self, action: Action, namespace: str | None, env: str | None, protected: bool = False) -> None:
         """Raise NotFound where the caller has no grant, Forbidden where it is too small."""
-        match decide(self.grants, action, namespace, env, protected):
+        match decide(self.identity.grants, action, namespace, env, protected):
             case Access.HIDDEN:
                 raise not_found(namespace, env)
             case Access.FORBIDDEN:
-                place = " in ".join(name for name in (namespace, env) if name)
-                where = f" {'of' if place else ''} {place}".rstrip()
-                raise Forbidden(
-                    f"{self.name} may not {action.value}{where}: that takes the role {needed(action, protected)}"
-                )
+                raise self._forbidden(action, namespace, env, protected)
+
+    def _forbidden(self, action: Action, namespace: str | None, env: str | None, protected: bool) -> Forbidden:
+        place = " in ".join(name for name in (namespace, env) if name)
+        where = f" {'of' if place else ''} {place}".rstrip()
+        detail = f"{self.name} may not {action.value}{where}: that takes the role {needed(action, protected)}"
+        if action is Action.WRITE and self.may(Action.PROPOSE, namespace, env):
+            url = f"/v1/envs/{env}/requests"
+            return Forbidden(f"{detail}; propose the change instead: POST it to {url}", request_url=url)
+        return Forbidden(detail)
 
 
-def not_found(namespace: str | None, env: str | None) -> NotFound:
+def not_found(namespace: str | None, env: str | None) -> Hidden:
     """One answer for what is not there and for what the caller has no grant on."""
     if namespace is None:
-        return NotFound(f"there is no environment {env}, or you have no grant there")
+        return Hidden(f"there is no environment {env}, or you have no grant there")
     place = f" in an environment {env}" if env else ""
-    return NotFound(f"there is no namespace {namespace}{place}, or you have no grant there")
+    return Hidden(f"there is no namespace {namespace}{place}, or you have no grant there")
+
+
+#: What a tool may want to show or hide, by the word that GET /v1/me has for it.
+_SHOWN = {
+    "read": Action.READ,
+    "read_secrets": Action.READ_SECRETS,
+    "declare": Action.DECLARE,
+    "write": Action.WRITE,
+    "propose": Action.PROPOSE,
+    "approve": Action.APPROVE,
+    "break_glass": Action.BREAK_GLASS,
+}
+
+
+class Permissions:
+    """Says what a caller may do, so that tools show only that."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def here(self, caller: Caller, namespace: str, env: str) -> list[str]:
+        """Return what the caller may do in one scope.
+
+        Raises:
+            NotFound: it is not there, or the caller has no grant on it.
+        """
+        caller.require(Action.READ, namespace, env)
+        environment = catalog.environment(self._database, env)
+        if environment is None or not catalog.namespace_exists(self._database, namespace):
+            raise not_found(namespace, env)
+        protected = bool(environment["review_required"])
+        allowed = [word for word, action in _SHOWN.items() if caller.may(action, namespace, env, protected)]
+        # Whoever may write where a review is required writes by a request.
+        direct = [word for word in allowed if word != "write"] if protected else allowed
+        return direct + self._everywhere(caller)
+
+    def at_all(self, caller: Caller) -> list[str]:
+        """Return what the caller may do somewhere."""
+        return [word for word, action in _SHOWN.items() if caller.may(action, None, None)] + self._everywhere(caller)
+
+    def _everywhere(self, caller: Caller) -> list[str]:
+        return ["administer"] if caller.may(Action.ADMINISTER, None, None) else []
 
 
 class Authenticator:
@@ -62,7 +135,7 @@ class Authenticator:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._seen: TTLCache[str, tuple[str, tuple[Grant, ...]]] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
+        self._seen: TTLCache[str, Identity] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
 
     def authenticate(self, authorization: str | None, request_id: str, address: str, *, fresh: bool) -> Caller:
         """Return the caller.
@@ -81,17 +154,19 @@ class Authenticator:
             known = self._look_up(token_id, digest)
             with self._lock:
                 self._seen[cache_key] = known
-        name, grants = known
-        return Caller(name, grants, Origin(name, request_id, address))
+        return Caller(known, Origin(known.name, request_id, address))
 
-    def _look_up(self, token_id: str, digest: bytes) -> tuple[str, tuple[Grant, ...]]:
+    def _look_up(self, token_id: str, digest: bytes) -> Identity:
         row = store.token_by_id(self._database, token_id)
         if not hmac.compare_digest(digest, row["secret_hash"] if row else bytes(32)) or row is None:
             raise Unauthenticated("this token is unknown, expired or revoked")
-        return row["name"], tuple(
+        if row["long_unused"]:
+            store.mark_used(self._database, token_id)
+        grants = tuple(
             Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
             for grant in row["grants"]
         )
+        return Identity(token_id, row["name"], row["principal"], row["expires_at"], grants)
 
 
 def _split(authorization: str | None) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from configsvc.domain import names
 from configsvc.domain.policy import Action
 from configsvc.service.access import Caller, not_found
-from configsvc.store import access as audit
+from configsvc.store import audit
 from configsvc.store import catalog as store
 from configsvc.store.database import Database, Row
 
@@ -26,7 +26,9 @@ class Catalog:
         names.check_env(str(values["name"]), "name")
         with self._database.transaction() as connection:
             store.create_environment(connection, **values, actor=caller.name)
-            audit.record_audit_event(connection, caller.origin, "environment.create", dict(values))
+            audit.record(
+                connection, caller.origin, "environment.create", dict(values), env=str(values["name"]), in_order=True
+            )
         return {**values, "revision": 0}
 
     def update_environment(self, caller: Caller, name: str, values: Mapping[str, object]) -> Row:
@@ -36,7 +38,8 @@ class Catalog:
             row = store.update_environment(connection, name=name, **values)
             if row is None:
                 raise not_found(None, name)
-            audit.record_audit_event(connection, caller.origin, "environment.update", {"name": name, **values})
+            changed = {field: value for field, value in values.items() if value is not None}
+            audit.record(connection, caller.origin, "environment.update", changed, env=name, in_order=True)
         return row
 
     def namespaces(self, caller: Caller, before: int, limit: int) -> tuple[Sequence[Row], int | None]:
@@ -51,5 +54,5 @@ class Catalog:
         names.check_namespace(name, "name")
         with self._database.transaction() as connection:
             row = store.insert_namespace(connection, name=name, description=description, actor=caller.name)
-            audit.record_audit_event(connection, caller.origin, "namespace.create", {"name": name})
+            audit.record(connection, caller.origin, "namespace.create", {}, namespaces=[name])
         return row

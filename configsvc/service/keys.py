@@ -1,14 +1,15 @@
 """Use cases around declared keys: their type never changes, their schema may."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from configsvc.domain import names, schemas
 from configsvc.domain.policy import Action
-from configsvc.errors import Conflict, NotFound, ValidationFailed
+from configsvc.domain.releases import SchemaEdit
+from configsvc.errors import Conflict, NotFound, ReviewRequired, ValidationFailed
 from configsvc.service.access import Caller, not_found
-from configsvc.store import access as audit
+from configsvc.store import audit
 from configsvc.store import catalog as store
 from configsvc.store.database import Connection, Database, Row
 
@@ -60,30 +61,44 @@ class Keys:
         caller.require(Action.DECLARE, declaration.namespace, None)
         with self._database.transaction() as connection:
             row = declare(connection, caller, declaration)
+            if row is not None:
+                record_declared(connection, caller, declaration)
         if row is not None:
             return row
         if not store.namespace_exists(self._database, declaration.namespace):
             raise not_found(declaration.namespace, None)
         raise Conflict(f"{declaration.name} is declared in {declaration.namespace} already")
 
-    def change(self, caller: Caller, namespace: str, name: str, changes: dict[str, object]) -> Row:
+    def change(
+        self, caller: Caller, namespace: str, name: str, changes: dict[str, object], break_glass: str | None
+    ) -> Row:
         """Change a key's ``description`` or ``schema``, whichever is given.
 
         Raises:
             ValidationFailed: the schema is not usable, or a present value breaks it; each environment is named.
-            Forbidden: the schema of a key that has a value in a protected environment takes the right to write there.
+            Forbidden, ReviewRequired: the schema of a key that has a value in a protected environment changes like
+                that value: by a request, or by breaking the glass.
         """
         caller.require(Action.DECLARE, namespace, None)
         with self._database.transaction() as connection:
-            key = store.lock_key(connection, namespace, name)
-            if key is None:
-                raise _no_key(namespace, name)
+            key = lock(connection, namespace, name)
+            description = str(changes.get("description", key["description"]))
             schema = schema_text(changes["schema"]) if "schema" in changes else key["schema"]
-            if schema != key["schema"]:
-                self._check_present(caller, namespace, schema, store.values_of_key(connection, key["id"]))
-            row = store.change_key(connection, key["id"], str(changes.get("description", key["description"])), schema)
-            details = {"namespace": namespace, "key": name, "changed": sorted(changes)}
-            audit.record_audit_event(connection, caller.origin, "key.update", details)
+            if schema == key["schema"]:
+                row = store.change_key(connection, key["id"], description, schema)
+                audit.record(
+                    connection,
+                    caller.origin,
+                    "key.update",
+                    {"key": name, "description": description},
+                    namespaces=[namespace],
+                )
+                return row
+            present = store.values_of_key(connection, key["id"])
+            leave = _leave(caller, namespace, present, break_glass)
+            check_values(schema, present)
+            row = store.change_key(connection, key["id"], description, schema)
+            record_schema(connection, caller, namespace, name, changes["schema"], leave)
         return row
 
     def delete(self, caller: Caller, namespace: str, name: str) -> None:
@@ -94,32 +109,78 @@ class Keys:
         """
         caller.require(Action.DECLARE, namespace, None)
         with self._database.transaction() as connection:
-            key = store.lock_key(connection, namespace, name)
-            if key is None:
-                raise _no_key(namespace, name)
+            key = lock(connection, namespace, name)
             if used := store.values_of_key(connection, key["id"]):
                 envs = ", ".join(row["env"] for row in used)
                 raise Conflict(f"{name} still has a value in {envs}: unset it there first")
             store.delete_key(connection, key["id"])
-            audit.record_audit_event(connection, caller.origin, "key.delete", {"namespace": namespace, "key": name})
+            audit.record(connection, caller.origin, "key.delete", {"key": name}, namespaces=[namespace])
 
-    def _check_present(self, caller: Caller, namespace: str, schema: str | None, present: Sequence[Row]) -> None:
-        errors = []
-        for row in present:
-            if row["review_required"]:
-                caller.require(Action.WRITE, namespace, row["env"], protected=True)
-            if schema and (problem := schemas.problem(schema, json.loads(row["value"]))):
-                errors.append(("schema", f"the present value in {row['env']} would break it: {problem}"))
-        if errors:
-            raise ValidationFailed(errors)
+
+def lock(connection: Connection, namespace: str, name: str) -> Row:
+    """Keep commits from using a key until the end of the transaction, and return it; NotFound if it is not declared."""
+    key = store.lock_key(connection, namespace, name)
+    if key is None:
+        raise _no_key(namespace, name)
+    return key
+
+
+def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> dict[str, object]:
+    """Refuse whoever may not change what values have to be like; return by what leave it is done, for the record."""
+    protected = [row["env"] for row in present if row["review_required"]]
+    for env in protected:
+        caller.require(Action.BREAK_GLASS if break_glass else Action.WRITE, namespace, env, protected=True)
+        if not break_glass:
+            raise ReviewRequired(env)
+    return {"break_glass": break_glass} if protected else {}
+
+
+def check_values(schema: str | None, present: Sequence[Row]) -> None:
+    """Raise ValidationFailed where a present value would break a schema; each environment is named."""
+    if schema is None:
+        return
+    found = [(row["env"], schemas.problem(schema, json.loads(row["value"]))) for row in present]
+    if errors := [
+        ("schema", f"the present value in {env} would break it: {problem}") for env, problem in found if problem
+    ]:
+        raise ValidationFailed(errors)
+
+
+def give_schema(connection: Connection, edit: SchemaEdit) -> None:
+    """Give a key the schema that a request proposed for it.
+
+    Raises:
+        Conflict: the key was defined anew since.
+        ValidationFailed: a present value would break it.
+    """
+    key = lock(connection, edit.namespace, edit.key)
+    if edit.definition not in (None, key["definition"]):
+        raise Conflict(f"{edit.namespace}/{edit.key} was given another schema since: edit the request, and look again")
+    schema = schema_text(edit.schema)
+    check_values(schema, store.values_of_key(connection, key["id"]))
+    store.change_key(connection, key["id"], key["description"], schema)
+
+
+def record_schema(
+    connection: Connection, caller: Caller, namespace: str, name: str, schema: object, leave: Mapping[str, object]
+) -> None:
+    """Record a change of a key's schema, at the end of the transaction: what it locks comes last."""
+    details = {"key": name, "schema": schema, **leave}
+    audit.record(connection, caller.origin, "key.update", details, namespaces=[namespace])
+
+
+def record_declared(connection: Connection, caller: Caller, declaration: Declaration) -> None:
+    """Record that a key was declared, at the end of the transaction: what it locks comes last."""
+    details = {"key": declaration.name, "type": declaration.type}
+    audit.record(connection, caller.origin, "key.declare", details, namespaces=[declaration.namespace])
 
 
 def declare(connection: Connection, caller: Caller, declaration: Declaration) -> Row | None:
-    """Declare a key in the caller's transaction, with its audit row.
+    """Declare a key in the caller's transaction; ``record_declared`` belongs to it.
 
     Returns None where the name is taken or the namespace unknown.
     """
-    row = store.insert_key(
+    return store.insert_key(
         connection,
         namespace=declaration.namespace,
         name=declaration.name,
@@ -129,10 +190,6 @@ def declare(connection: Connection, caller: Caller, declaration: Declaration) ->
         schema=schema_text(declaration.schema),
         actor=caller.name,
     )
-    if row is not None:
-        details = {"namespace": declaration.namespace, "key": declaration.name, "type": declaration.type}
-        audit.record_audit_event(connection, caller.origin, "key.declare", details)
-    return row
 
 
 def schema_text(schema: object) -> str | None:

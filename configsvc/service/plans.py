@@ -24,7 +24,7 @@ class Plans:
         """Give a key the value that it had in ``version``, as a new version; a deleted one deletes it."""
 
         def plan() -> Write:
-            self._gate.authorise(caller, env, [namespace])
+            self._gate.authorise(caller, env, [namespace], terms)
             row = store.version(self._database, namespace, env, key, version)
             if row is None:
                 raise NotFound(f"{namespace}/{key} has no version {version} in {env} that you may see")
@@ -37,7 +37,7 @@ class Plans:
         """Make a scope what it was at ``revision``, as one new release."""
 
         def plan() -> Write:
-            self._gate.authorise(caller, env, [namespace])
+            self._gate.authorise(caller, env, [namespace], terms)
             difference = self._history.compare(caller, namespace, env, revision, None)
             edits = releases.restore(namespace, difference.rows)
             return Write(env, edits, "restore", base=difference.to, namespace=namespace)
@@ -53,7 +53,7 @@ class Plans:
 
         def plan() -> Write:
             release, changes = self._history.release(caller, env, revision)
-            self._gate.authorise(caller, env, sorted({change["namespace"] for change in changes}))
+            self._gate.authorise(caller, env, sorted({change["namespace"] for change in changes}), terms)
             # What the caller can't read it can't undo either.
             rows = store.undoing(self._database, int(str(release["env_id"])), revision)
             if len(rows) != len(changes):

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 
 from configsvc.domain import releases, schemas, values
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit
+from configsvc.domain.releases import Edit, SchemaEdit
 from configsvc.errors import Conflict, Malformed, NotFound, RequestError, StalePlan, ValidationFailed
 from configsvc.service import answers
 from configsvc.service.access import Caller, not_found
-from configsvc.service.keys import Declaration, declare
+from configsvc.service.keys import Declaration, declare, give_schema, record_declared, record_schema
 from configsvc.store import catalog as catalog_store
 from configsvc.store import history as history_store
 from configsvc.store import releases as store
 from configsvc.store import watch as watch_store
+from configsvc.store.change_requests import lock_environment
 from configsvc.store.database import Connection, Database, Row
-from configsvc.store.releases import Commit, Committed, Idempotency
+from configsvc.store.releases import Commit, Committed, Idempotency, Leave
 
 #: Problems named in one answer; more would not help anybody.
 ERRORS_MAX = 20
@@ -44,6 +45,8 @@ class Terms:
     condition: Condition = Condition()
     idempotency: Idempotency | None = None
     dry_run: bool = False
+    #: Why a protected environment is to be written without a review.
+    break_glass: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Write:
 
     ``base``: the edits are a plan that was made at this revision, and hold only while no later release has touched
     their namespaces. ``namespace``: what a plan is about, because one that finds nothing to do has no edits.
+    ``request``: the approved request that this is, and its edition; whoever applies it has been authorised for it.
+    ``schemas``: what keys are given another schema in the same transaction; only an approved request has some.
     """
 
     env: str
@@ -60,6 +65,8 @@ class Write:
     declare_type: str | None = None
     base: int | None = None
     namespace: str | None = None
+    request: tuple[int, int] | None = None
+    schemas: Sequence[SchemaEdit] = ()
 
 
 @dataclass(frozen=True)
@@ -114,15 +121,16 @@ class Releases:
                 raise
         raise Conflict("others keep changing the same settings: try again in a moment")
 
-    def authorise(self, caller: Caller, env: str, namespaces: Sequence[str]) -> Row:
+    def authorise(self, caller: Caller, env: str, namespaces: Sequence[str], terms: Terms) -> Row:
         """Refuse whoever may not write there, before a plan tells what it found; return the environment.
 
         Raises:
             NotFound, Forbidden: no grant there, or too small a one.
         """
         environment = catalog_store.environment(self._database, env)
+        protected = environment is not None and bool(environment["review_required"])
         for namespace in namespaces:
-            caller.require(Action.WRITE, namespace, env, environment is not None and environment["review_required"])
+            caller.require(_action(terms, protected), namespace, env, protected)
         if environment is None:
             raise not_found(None, env)
         return environment
@@ -140,20 +148,34 @@ class Releases:
     def _commit(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
         releases.check(write.edits)
         _check_condition(terms.condition, write.edits)
-        if not write.edits:
-            return self._nothing_to_do(caller, write, terms)
         with self._database.connection() as connection:
-            if write.declare_type is None and not terms.dry_run:
+            if write.declare_type is None and not write.schemas and not terms.dry_run:
                 return self._written(connection, caller, write, terms)
             # Declaring and setting are one transaction: a refused value leaves no key behind.
             with connection.transaction(force_rollback=terms.dry_run):
-                if write.declare_type is not None:
-                    self._declare(connection, caller, write)
-                return self._written(connection, caller, write, terms)
+                return self._written_with_keys(connection, caller, write, terms)
+
+    def _written_with_keys(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
+        if write.schemas:
+            # First the environment, then its keys, as commits lock them.
+            lock_environment(connection, write.env)
+        for edit in write.schemas:
+            give_schema(connection, edit)
+        declared = write.declare_type is not None and self._declare(connection, caller, write, terms)
+        outcome = self._written(connection, caller, write, terms)
+        if declared:
+            record_declared(connection, caller, _declaration(write))
+        for edit in write.schemas:
+            record_schema(
+                connection, caller, edit.namespace, edit.key, edit.schema, {"request": (write.request or [0])[0]}
+            )
+        return outcome
 
     def _written(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
-        resolved = self._resolve(connection, caller, write)
-        texts = _texts(write.edits, resolved)
+        if not write.edits:
+            return self._nothing_to_do(connection, caller, write, terms)
+        resolved = self.resolve(connection, caller, write, terms)
+        texts = value_texts(write.edits, resolved)
         release = Commit(
             env_id=resolved[0]["env_id"],
             kind=write.kind,
@@ -166,6 +188,7 @@ class Releases:
             if_cursor=terms.condition.cursor,
             base=write.base,
             base_namespaces=sorted({row["namespace_id"] for row in resolved}),
+            leave=_leave(write, terms),
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         changes = [
@@ -215,9 +238,9 @@ class Releases:
             "watchers": watch_store.affected(connection, write.env, namespaces),
         }
 
-    def _nothing_to_do(self, caller: Caller, write: Write, terms: Terms) -> Outcome:
+    def _nothing_to_do(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
         """Commit a plan without edits: its conditions hold for it too, and a repeat of it stays without effect."""
-        environment = self.authorise(caller, write.env, [write.namespace or ""])
+        environment = self._authorised(caller, write, terms)
         namespace_id = history_store.namespace_id(self._database, write.namespace or "")
         if namespace_id is None:
             raise not_found(write.namespace, write.env)
@@ -232,18 +255,30 @@ class Releases:
             if_cursor=terms.condition.cursor,
             base=write.base,
             base_namespaces=[namespace_id],
+            leave=_leave(write, terms),
         )
-        with self._database.connection() as connection:
-            committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
-            return self._outcome(connection, write, terms, release, committed, [], environment["review_required"])
+        committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
+        return self._outcome(connection, write, terms, release, committed, [], environment["review_required"])
 
-    def _resolve(self, connection: Connection, caller: Caller, write: Write) -> Sequence[Row]:
-        """Find what the edits name, and authorise the caller for all of it."""
+    def _authorised(self, caller: Caller, write: Write, terms: Terms) -> Row:
+        if write.request is None:
+            return self.authorise(caller, write.env, [write.namespace or ""], terms)
+        environment = catalog_store.environment(self._database, write.env)
+        assert environment is not None  # requests keep their environment
+        return environment
+
+    def resolve(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Sequence[Row]:
+        """Find what the edits name, and authorise the caller for all of it.
+
+        Raises:
+            NotFound, Forbidden, ValidationFailed: something is not there, or the caller may not.
+        """
         named = [(edit.namespace, edit.key) for edit in write.edits]
         resolved = catalog_store.resolve_keys(connection, write.env, named)
         protected = bool(resolved[0]["review_required"])
+        action = Action.PROPOSE if write.request else _action(terms, protected)
         for namespace in dict.fromkeys(edit.namespace for edit in write.edits):
-            caller.require(Action.WRITE, namespace, write.env, protected)
+            caller.require(action, namespace, write.env, protected)
         for edit, row in zip(write.edits, resolved, strict=True):
             if row["env_id"] is None:
                 raise not_found(None, write.env)
@@ -254,19 +289,27 @@ class Releases:
             raise _undeclared(undeclared)
         return resolved
 
-    def _declare(self, connection: Connection, caller: Caller, write: Write) -> None:
+    def _declare(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> bool:
+        """Declare the key if it is not there yet; tell whether it was not."""
         (edit,) = write.edits
         row = catalog_store.resolve_keys(connection, write.env, [(edit.namespace, edit.key)])[0]
         if row["env_id"] is None or row["namespace_id"] is None:
-            return  # _resolve says which
-        caller.require(Action.WRITE, edit.namespace, write.env, bool(row["review_required"]))
+            return False  # resolve says which
+        protected = bool(row["review_required"])
+        caller.require(_action(terms, protected), edit.namespace, write.env, protected)
         caller.require(Action.DECLARE, edit.namespace, None)
+        declared = row["key_id"] is None and declare(connection, caller, _declaration(write)) is not None
         if row["key_id"] is None:
-            declare(connection, caller, Declaration(edit.namespace, edit.key, write.declare_type or ""))
             # Somebody may have declared it at the same moment, as something else.
             row = catalog_store.resolve_keys(connection, write.env, [(edit.namespace, edit.key)])[0]
         if row["type"] != write.declare_type:
             raise Conflict(f"{edit.namespace}/{edit.key} is declared as {row['type']}, and a key's type never changes")
+        return declared
+
+
+def _declaration(write: Write) -> Declaration:
+    (edit,) = write.edits
+    return Declaration(edit.namespace, edit.key, write.declare_type or "")
 
 
 def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:
@@ -276,7 +319,24 @@ def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:
         raise Malformed("If-Match with a scope's ETag goes with a write in one namespace")
 
 
-def _texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
+def _action(terms: Terms, protected: bool) -> Action:
+    """Return the right that a write takes. A dry run only shows what a proposal would show."""
+    if terms.dry_run:
+        return Action.PROPOSE
+    return Action.BREAK_GLASS if terms.break_glass and protected else Action.WRITE
+
+
+def _leave(write: Write, terms: Terms) -> Leave:
+    request, edition = write.request or (None, None)
+    return Leave(request, edition, terms.break_glass, preview=terms.dry_run)
+
+
+def value_texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
+    """Return the canonical texts of the edits' values, None for a delete.
+
+    Raises:
+        ValidationFailed: a value is not of its key's type, or breaks its schema; each is named.
+    """
     texts: list[str | None] = []
     errors = []
     for edit, row in zip(edits, resolved, strict=True):

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from configsvc.service.access import new_token, parts_of
+from configsvc.service.tokens import Wanted, keep
 from configsvc.store import access as store
 from configsvc.store import catalog
-from configsvc.store.access import NewToken, Origin
+from configsvc.store.access import NewGrant
+from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 
 _ACTOR = "configsvc dev"
@@ -45,7 +47,6 @@ def _ensure_token(database: Database, role: str, kept: str | None) -> str:
     with database.transaction() as connection:
         # A token of this name whose secret was lost with its file is of no use to anybody.
         store.revoke_token_named(connection, role)
-        store.insert_token(connection, NewToken(token_id, role, secret_hash, role, "*", None, created_by=_ACTOR))
-        details = {"token": token_id, "name": role, "role": role}
-        store.record_audit_event(connection, Origin(_ACTOR, "", "local"), "token.create", details)
+        wanted = Wanted(role, [NewGrant(role, "*", None)])
+        keep(connection, Origin(_ACTOR, "", "local"), wanted, role, token_id, secret_hash)
     return token

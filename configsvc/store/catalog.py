@@ -81,7 +81,9 @@ def insert_key(connection: Connection, **values: Any) -> Row | None:
 
 
 def lock_key(connection: Connection, namespace: str, name: str) -> Row | None:
-    """Keep a key from being used by commits until the end of the transaction; return id, type, description, schema."""
+    """Keep a key from being used by commits until the end of the transaction; return id, type, description, schema,
+    definition.
+    """
     return connection.execute(_SQL["lock_key"], {"namespace": namespace, "key": name}).fetchone()
 
 

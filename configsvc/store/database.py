@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from configsvc.errors import Conflict, PayloadTooLarge, RevisionMismatch, StalePlan, Unavailable
+from configsvc.errors import Conflict, PayloadTooLarge, ReviewRequired, RevisionMismatch, StalePlan, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Database:
 
         Raises:
             Unavailable: Postgres does not answer, or took too long.
-            Conflict, RevisionMismatch, PayloadTooLarge, StalePlan: as ``commit_release`` decided.
+            Conflict, RevisionMismatch, ReviewRequired, PayloadTooLarge, StalePlan: as ``commit_release`` decided.
         """
         try:
             with self._opened().connection() as connection:
@@ -181,6 +181,10 @@ def _translated(error: psycopg.Error) -> Exception | None:
             return PayloadTooLarge(_TOO_LARGE[str(error.diag.constraint_name)])
         case "CSENV":
             return Conflict(f"{message}: look again, then repeat the request")
+        case "CSREV":
+            return ReviewRequired(str(error.diag.message_detail))
+        case "CSREQ":
+            return Conflict(f"{message}: look at it again")
         case "CSSTL" | "CSKEY":
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from configsvc.errors import Conflict
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 from configsvc.store.database import OTHER_BODY, Connection, Database, Row
 from configsvc.store.queries import load
 
@@ -18,6 +18,20 @@ class Idempotency:
     key: str
     request: str
     body_hash: bytes
+
+
+@dataclass(frozen=True)
+class Leave:
+    """By what leave a protected environment is written.
+
+    ``change_request`` and ``edition``: an approved request. ``break_glass``: the reason to do without one. ``preview``:
+    the caller takes it all back.
+    """
+
+    change_request: int | None = None
+    edition: int | None = None
+    break_glass: str | None = None
+    preview: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class Commit:
     if_cursor: str | None = None
     base: int | None = None
     base_namespaces: Sequence[int] = field(default_factory=tuple)
+    leave: Leave = Leave()
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,12 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
     """Commit a release.
 
     Raises (through ``Database.connection``):
-        RevisionMismatch, Conflict, PayloadTooLarge, StalePlan: as the function decided under the lock.
+        RevisionMismatch, ReviewRequired, Conflict, PayloadTooLarge, StalePlan: as the function decided under the lock.
     """
     row = connection.execute(
         _SQL["commit_release"],
         vars(release)
+        | vars(release.leave)
         | vars(origin)
         | {
             "key_ids": _integers(release.key_ids),

@@ -58,7 +58,7 @@ WHERE id = %(key_id)s
 RETURNING id, name, type, description, secret, schema, created_by, created_at
 
 -- lock_key: before it is changed or deleted; waits for commits that use it, and makes later ones wait
-SELECT k.id, k.type, k.description, k.schema FROM config_key k JOIN namespace n ON n.id = k.namespace_id
+SELECT k.id, k.type, k.description, k.schema, k.definition FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR UPDATE OF k
 
 -- values_of_key: where the key has a value, and which

@@ -28,7 +28,7 @@ SELECT id FROM namespace WHERE name = %(namespace)s
 
 -- versions: a page of one key's versions in one environment, newest first, over all declarations of the name; of those only the
 --   present one has an active version
-SELECT v.version, v.revision, v.value, k.type, v.is_active AND k.deleted_at IS NULL AS is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind
+SELECT v.version, v.revision, v.value, k.type, v.is_active AND k.deleted_at IS NULL AS is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind, r.review
 FROM environment e
 JOIN namespace n ON n.name = %(namespace)s
 JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
@@ -50,14 +50,14 @@ JOIN config_version v ON v.env_id = e.id AND v.key_id = k.id AND v.version = %(v
 WHERE e.name = %(env)s
 
 -- releases: a page of an environment's releases, newest first; the empty beginning is none. Not a join: that would sort all of them
-SELECT r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at
+SELECT r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at, r.review
 FROM release r
 WHERE r.env_id = (SELECT e.id FROM environment e WHERE e.name = %(env)s) AND r.revision > 0 AND r.revision < %(before)s
   AND (%(namespace)s::text IS NULL OR r.namespaces @> ARRAY[%(namespace)s::text])
 ORDER BY r.revision DESC LIMIT %(limit)s
 
 -- release: one release
-SELECT e.id AS env_id, r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at
+SELECT e.id AS env_id, r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at, r.review
 FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = %(revision)s AND r.revision > 0
 WHERE e.name = %(env)s
 

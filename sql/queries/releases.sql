@@ -2,6 +2,7 @@
 SELECT revision, hash, changed_key_ids, changed_versions, replayed FROM commit_release(
     %(env_id)s::smallint, %(kind)s, %(note)s, %(actor)s, %(key_ids)s::bigint[], %(definitions)s::integer[], %(values)s::text[],
     %(if_key_version)s::integer, %(if_scope)s::integer, %(if_cursor)s, %(base)s::bigint, %(base_namespaces)s::integer[],
+    %(change_request)s::bigint, %(edition)s::integer, %(break_glass)s, %(preview)s,
     %(idempotency_key)s, %(request)s, %(body_hash)s::bytea, %(request_id)s, %(address)s)
 
 -- changes_of: the changes of one release, for an answer that is given a second time

@@ -11,7 +11,9 @@ from werkzeug.test import TestResponse
 
 from configsvc.app import close, create_app
 from configsvc.service import samples, tokens
+from configsvc.service.tokens import Wanted
 from configsvc.settings import Settings
+from configsvc.store.access import NewGrant
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,8 @@ def limited(app: Flask, settings: Settings, role_tokens: Mapping[str, str]) -> C
 
     def make(role: str, namespaces: str = "*", envs: list[str] | None = None) -> Caller:
         made.append(f"limited-{len(made)}")
-        token = tokens.create(
-            settings.database_url, name=made[-1], role=role, namespaces=namespaces, envs=envs, actor="the tests"
-        )
+        wanted = Wanted(made[-1], [NewGrant(role, namespaces, envs)])
+        token = tokens.create(settings.database_url, wanted, actor="the tests")
         return Caller(app, token)
 
     return make

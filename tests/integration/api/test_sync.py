@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from configsvc.settings import Settings
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 from configsvc.store.database import Database as Store
 from configsvc.store.releases import Commit, commit
 from tests.fix_database import Database

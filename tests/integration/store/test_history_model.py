@@ -17,7 +17,7 @@ from configsvc.domain import values
 from configsvc.domain.policy import Grant
 from configsvc.domain.releases import Edit
 from configsvc.errors import Conflict, NotFound, RequestError, RevisionMismatch, ValidationFailed
-from configsvc.service.access import Caller
+from configsvc.service.access import Caller, Identity
 from configsvc.service.bodies import Bodies
 from configsvc.service.history import History
 from configsvc.service.keys import Declaration, Keys
@@ -39,7 +39,7 @@ VALUES: dict[str, list[Any]] = {
 Name = tuple[str, str]  # namespace, key
 State = dict[Name, tuple[str, str]]  # type, value text
 
-ALICE = Caller("alice", (Grant("ops", "*", None),), ORIGIN)
+ALICE = Caller(Identity("0" * 12, "alice", "alice", None, (Grant("ops", "*", None),)), ORIGIN)
 _numbers = itertools.count()
 
 

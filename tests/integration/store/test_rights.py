@@ -82,7 +82,7 @@ ATTACKS: tuple[LiteralString, ...] = (
     "CREATE OR REPLACE FUNCTION refuse_history_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
     "ALTER FUNCTION commit_release SET search_path = pg_temp",
     "DROP FUNCTION commit_release",
-    "SELECT release_content('e', 1, 'k', 'n', 'a', now(), '[]')",
+    "SELECT release_content('e', 1, 'k', 'n', 'a', now(), '[]', NULL)",
 )
 
 
@@ -128,7 +128,7 @@ def not_refused(connection: Connection, statements: Iterable[LiteralString], how
     return done
 
 
-def test_the_service_runs_five_functions(world: World) -> None:
+def test_the_service_runs_six_functions(world: World) -> None:
     """Nobody else runs any; what later migrations add is nobody's until it is granted."""
     with world.superuser() as connection:
         connection.execute("SET ROLE configsvc_owner")
@@ -141,7 +141,7 @@ def test_the_service_runs_five_functions(world: World) -> None:
     assert {(row["proname"], row["grantee"]) for row in rows} == {
         (name, "configsvc_service")
         for name in (
-            *("commit_release", "create_environment", "record_audit_event"),
+            *("commit_release", "create_environment", "record_audit_event", "approved_by"),
             *("report_clients", "measure_convergence"),
         )
     }

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, LiteralString
 
 from configsvc.store import catalog, releases
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 from configsvc.store.database import Connection, Database, connect
-from configsvc.store.releases import Commit, Committed, Idempotency
+from configsvc.store.releases import Commit, Committed, Idempotency, Leave
 from tests import fix_database
 
 ORIGIN = Origin("alice", "request-1", "127.0.0.1")
@@ -154,7 +154,8 @@ def commit(
     **more: Any,
 ) -> Committed:
     """Commit a release on a connection."""
-    terms = {"kind": "edit", "note": "", "definitions": [1] * len(changes)} | more
+    # The glass matters in protected environments alone.
+    terms = {"kind": "edit", "note": "", "definitions": [1] * len(changes), "leave": Leave(break_glass="a test")} | more
     release = Commit(env_id=env_id, key_ids=list(changes), values=list(changes.values()), **terms)
     return releases.commit(connection, release, origin, idempotency)
 
@@ -175,4 +176,5 @@ def content(row: Mapping[str, Any]) -> str:
     micros = int(created_at.timestamp()) * 1_000_000 + created_at.microsecond
     head = ["configsvc/release/v1", row["env"], row["revision"], row["kind"], row["note"], row["created_by"], micros]
     changes = ",".join(json.dumps(change, ensure_ascii=False) for change in row["changes"])
-    return json.dumps(head, ensure_ascii=False)[:-1] + f", [{changes}]]"
+    review = "" if row["review"] is None else ", " + json.dumps(row["review"], ensure_ascii=False)
+    return json.dumps(head, ensure_ascii=False)[:-1] + f", [{changes}]{review}]"
