@@ -13,7 +13,8 @@ from typing import Any
 worker_class = "gevent"
 
 # Held requests of clients that poll while Redis is down: 10,000 per worker were measured, at 180 MiB.
-worker_connections = 10_000
+# One token may hold 10,000 (CONFIGSVC_TOKEN_HELD_MAX), and not all there is.
+worker_connections = 12_000
 
 # Each of those is a file descriptor, and the usual soft limit is 1,024.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -39,6 +40,12 @@ limit_request_field_size = 8190
 # One line per request would be most of the log, and proxies write it better. The audit says who changed what.
 accesslog = None
 errorlog = "-"
+
+# Nobody's word about addresses, schemes and paths: the app takes an address from as many proxies as it is told
+# (CONFIGSVC_TRUSTED_PROXIES), and needs nothing else. By default gunicorn would believe whoever is on this machine.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 # A socket to control gunicorn by is one more door, and nothing here uses it.
 control_socket_disable = True

@@ -63,6 +63,11 @@ class Settings(BaseModel):
     port: int = Field(default=8400, ge=1, le=65535)
     workers: int = Field(default=2, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    #: Of one token, in each worker.
+    token_requests_per_s: int = Field(default=2_000, ge=1, le=1_000_000)
+    token_held_max: int = Field(default=10_000, ge=0, le=1_000_000)
+    #: How many proxies in front write the caller's address into X-Forwarded-For.
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
     #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
     next_sync_s: int = Field(default=30, ge=1, le=300)
 
