@@ -5,6 +5,7 @@ at its import whether it waits in gevent's way.
 """
 
 import logging
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
+# What was sent stands in quotes there, and may be a header with a token that a slip has made no header.
+_QUOTING = ("Invalid request from ", "Ignored premature client disconnection")
+
 # A socket to control gunicorn by is one more door, and nothing here uses it.
 control_socket_disable = True
 
@@ -56,3 +60,15 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's s
     logging.basicConfig(
         level=worker.cfg.loglevel.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
     )
+
+
+def on_starting(server: Any) -> None:
+    """Keep out of the log what is no request: it is the sender's, and may be secret."""
+    server.log.error_log.addFilter(_cut_quotations)
+
+
+def _cut_quotations(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    if message.startswith(_QUOTING):
+        record.msg, record.args = re.split("['\"]", message, maxsplit=1)[0] + "…", ()
+    return True

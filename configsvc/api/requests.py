@@ -19,7 +19,7 @@ OPEN = frozenset({"health.healthz", "health.readyz", "openapi.document"})
 READING_POSTS = frozenset({"sync.synchronize"})
 
 #: For a browser that comes by an answer: it is data, of nobody else's page. What a view has set itself stands.
-SECURITY_HEADERS = (
+ALWAYS = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "no-referrer"),
@@ -49,9 +49,8 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates) -> None:
     def end(response: Response) -> Response:
         headers = response.headers
         headers["X-Request-Id"] = g.request_id
-        for name, value in SECURITY_HEADERS:
-            if name not in headers:
-                headers[name] = value
+        present = {name.lower() for name, _ in headers}
+        headers.extend(header for header in ALWAYS if header[0].lower() not in present)
         return response
 
     app.before_request(begin)
