@@ -5,9 +5,9 @@ import logging
 from flask import Flask
 
 from configsvc.api import access as access_api
+from configsvc.api import addresses, change_requests, health, keys, problems, requests, watchers, writes
 from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
-from configsvc.api import change_requests, health, keys, problems, requests, watchers, writes
 from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
@@ -24,8 +24,10 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
+from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.plans import Plans
+from configsvc.service.rates import Rates
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.sync import Sync
@@ -53,17 +55,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     gate = Releases(database, signer.derive("idempotency"))
     hub = Hub(settings.database_url, database)
     reports = Reports(database, settings.next_sync_s)
-    sync = Sync(database, bodies, hub, reports)
-    convergence = Convergence(database, history, Lookout(database))
+    holds = Holds(settings.token_held_max)
+    sync = Sync(database, bodies, hub, holds, reports)
+    convergence = Convergence(database, history, holds, Lookout(database))
     push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
+    addresses.trust(app, settings.trusted_proxies)
     problems.register(app, audit_api.refusals(refusals))
     app.before_request(hub.start)  # at the first request, in the process that serves it
-    requests.register(app, authenticator)
+    requests.register(app, authenticator, Rates(settings.token_requests_per_s))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))

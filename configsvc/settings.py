@@ -2,9 +2,11 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -15,23 +17,37 @@ from configsvc.errors import SetupError
 PREFIX = "CONFIGSVC_"
 #: Belong to the client and to the tests; they are often in the same shell.
 _OTHERS = ("CONFIGSVC_URL", "CONFIGSVC_TOKEN", "CONFIGSVC_TEST_")
+_ENCODE = "write special characters of the password as %40 (@), %2F (/), %3A (:), %23 (#), %3F (?), %25 (%)"
+#: One for each host, or one for all.
+_PORTS = re.compile(r"[0-9,]*")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _postgres_url(value: str) -> str:
     try:
-        conninfo_to_dict(value)
+        parts = conninfo_to_dict(value)
     except psycopg.ProgrammingError:
         # libpq repeats the text in its message, and the text may hold a password.
         raise ValueError(
             "is no Postgres address; it looks like postgresql://user:password@host:5432/database"
         ) from None
+    # Else half a password is taken for a host, port or database, which errors and logs do name.
+    names = f"{parts.get('host') or ''} {parts.get('dbname') or ''}"
+    if "@" in names.removeprefix("@") or not _PORTS.fullmatch(str(parts.get("port") or "")):
+        raise ValueError(f"is no Postgres address: {_ENCODE}")
     return value
 
 
 def _redis_url(value: str) -> str:
     if not value.startswith(_REDIS_SCHEMES):
         raise ValueError("is no Redis address; it looks like redis://user:password@host:6379/0")
+    try:
+        parts = urlsplit(value)
+        good = "@" not in f"{parts.path}{parts.query}{parts.fragment}" and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"is no Redis address: {_ENCODE}")
     return value
 
 
@@ -41,6 +57,7 @@ def _host(value: str) -> str:
     return value
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 _PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 _RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
@@ -62,7 +79,12 @@ class Settings(BaseModel):
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: int = Field(default=8400, ge=1, le=65535)
     workers: int = Field(default=2, ge=1, le=64)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
+    #: Of one token, in each worker.
+    token_requests_per_s: int = Field(default=2_000, ge=1, le=1_000_000)
+    token_held_max: int = Field(default=10_000, ge=0, le=1_000_000)
+    #: How many proxies in front write the caller's address into X-Forwarded-For.
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
     #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
     next_sync_s: int = Field(default=30, ge=1, le=300)
 

@@ -24,7 +24,7 @@ from configsvc.dev.supervisor import Supervisor
 from configsvc.dev.valkey import ValkeyServer
 from configsvc.dev.welcome import env_file
 from configsvc.errors import SetupError
-from configsvc.settings import Settings
+from configsvc.settings import LogLevel, Settings
 
 _DATABASE = "configsvc"
 _SERVICE_ROLE = "configsvc_service"
@@ -44,6 +44,7 @@ class Stack:
         port: of the API; 0 takes any free one.
         relays: how many relay processes; one of them leads.
         workers: how many web workers.
+        log_level: of the web workers and relays.
         ready_file: written when all parts answer; gone when they are stopped, or this process is killed.
         report: called with one line when a part dies.
 
@@ -65,6 +66,7 @@ class Stack:
         *,
         relays: int = 1,
         workers: int = 2,
+        log_level: LogLevel = "info",
         ready_file: Path | None = None,
         report: Callable[[str], None] = _to_stderr,
     ) -> None:
@@ -72,6 +74,7 @@ class Stack:
         self._port = port
         self._relays = relays
         self._workers = workers
+        self._log_level = log_level
         self._ready_file = ready_file
         self._report = report
         self._cleanup = contextlib.ExitStack()
@@ -155,6 +158,7 @@ class Stack:
             signing_key_file=key_file,
             port=port,
             workers=self._workers,
+            log_level=self._log_level,
         )
 
     def _forget_ready_file(self) -> None:

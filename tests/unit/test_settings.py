@@ -1,8 +1,10 @@
 """CONFIGSVC_* variables: what is read, what is refused and how it is said."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
 from configsvc.errors import SetupError
@@ -99,6 +101,26 @@ def test_passwords_show_neither_in_repr_nor_in_errors() -> None:
     said = _lines(database_url="postgresql://u:hunter5@h:no:port/%zz", redis_url="http://u:hunter6@h", port="x")
     assert len(said) == 3
     assert "hunter" not in shown + " ".join(said)
+
+
+@pytest.mark.parametrize(
+    "password", ["h0p/7zq", "h0p@7zq", "h0p#7zq", "h0p?7zq", "h0p%7zq", "12/7zq", "12#7zq", "12?7zq"]
+)
+@pytest.mark.parametrize("name", ["database_url", "redis_url", "push_redis_url"])
+def test_no_part_of_a_password_is_taken_for_a_host(name: str, password: str) -> None:
+    """It is read whole, or refused with what to do: an error on connecting would show a part of it."""
+    scheme = "postgresql" if name == "database_url" else "redis"
+    address = f"{scheme}://u:{password}@db.example:6000/0"
+    try:
+        given = getattr(Settings.from_environ({**GIVEN, f"CONFIGSVC_{name.upper()}": address}), name)
+    except SetupError as refusal:
+        said = str(refusal)
+    else:
+        said = "address"
+        read = conninfo_to_dict(given)["host"] if name == "database_url" else urlsplit(given).hostname
+        assert read == "db.example"
+    assert "address" in said
+    assert not any(part in said for part in ("h0p", "7zq"))
 
 
 def test_migrations_take_the_owners_address_when_there_is_one() -> None:

@@ -27,7 +27,11 @@ Query parameters and fields that are not described are refused.\
 _TOKEN = "a token as `configsvc token create` makes it: `cfg_<id>_<secret>`"  # noqa: S105  # says what one looks like
 _JSON, _PROBLEM_JSON = "application/json", "application/problem+json"
 _COMPONENTS = "#/components"
-_PROBLEM_HEADERS = {"unauthenticated": ("WWW-Authenticate",), "unavailable": ("Retry-After",)}
+_PROBLEM_HEADERS = {
+    "unauthenticated": ("WWW-Authenticate",),
+    "rate_limited": ("Retry-After",),
+    "unavailable": ("Retry-After",),
+}
 
 
 class _Schemas(GenerateJsonSchema):

@@ -52,7 +52,7 @@ class Operation:
         return (
             "malformed",
             "internal",
-            *(() if self.anonymous else ("unauthenticated", "unavailable")),
+            *(() if self.anonymous else ("unauthenticated", "rate_limited", "unavailable")),
             *(() if self.body is None else ("payload_too_large", "validation_failed")),
             *self.codes,
         )

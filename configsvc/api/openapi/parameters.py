@@ -7,7 +7,6 @@ from pydantic import AwareDatetime, Field, WithJsonSchema
 
 from configsvc.api import door
 from configsvc.api.models import EnvName, KeyName, NamespaceName, pattern
-from configsvc.api.problems import RETRY_AFTER_S
 from configsvc.api.sync import WATCH_S_DEFAULT, WATCH_S_MAX
 from configsvc.api.watchers import WAIT_S_MAX
 from configsvc.domain import cursors
@@ -78,7 +77,5 @@ ANSWER_HEADERS: Mapping[str, Parameter] = {
     "Location": Parameter(str, "where the new thing is", required=True),
     "Idempotent-Replayed": Parameter(Literal["true"], "this is the answer to an earlier request of the same key"),
     "WWW-Authenticate": Parameter(Literal["Bearer"], "how to come in", required=True),
-    "Retry-After": Parameter(
-        Annotated[int, Field(examples=[RETRY_AFTER_S])], "seconds to wait before trying again", required=True
-    ),
+    "Retry-After": Parameter(Annotated[int, Field(examples=[1])], "seconds to wait before trying again", required=True),
 }

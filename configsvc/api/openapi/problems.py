@@ -31,6 +31,10 @@ MEANING = {
     ),
     "payload_too_large": ("More bytes or items than the limit.", "the body is larger than 1048576 bytes"),
     "validation_failed": ("Good JSON that breaks the contract.", "value: must be true or false"),
+    "rate_limited": (
+        "The caller makes more requests than it may, or has more of them held.",
+        "checkout makes more than 2000 requests a second: wait as long as Retry-After says",
+    ),
     "internal": ("A bug; the service's log has more under the request id.", "something is wrong in the service"),
     "unavailable": ("A part that this needs does not answer now.", "the database does not answer now"),
 }

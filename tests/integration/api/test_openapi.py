@@ -4,12 +4,14 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from unittest import mock
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from configsvc.api.openapi.operations import OPERATIONS
 from configsvc.errors import Unavailable
+from configsvc.service import rates
 from tests.integration.api.conftest import Caller
 from tests.openapi import Contract
 
@@ -119,6 +121,11 @@ class Examples:
         """422."""
         return self.send(name, body={"nonsense": 1})
 
+    def too_often(self, name: str) -> TestResponse:
+        """429: with no burst at all, every request is one too many."""
+        with mock.patch.object(rates, "BURST_S", -1):
+            return self.send(name)
+
 
 #: The way to each status. What only refuses comes first; a conflict needs the success before it.
 WAYS: Mapping[str, Callable[[Examples, str], TestResponse]] = {
@@ -130,6 +137,7 @@ WAYS: Mapping[str, Callable[[Examples, str], TestResponse]] = {
     "412": Examples.mismatch,
     "413": Examples.too_large,
     "422": Examples.invalid,
+    "429": Examples.too_often,
     "2": Examples.success,
     "409": Examples.conflict,
 }
