@@ -13,7 +13,7 @@ from configsvc.domain import releases, reviews
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit, SchemaEdit
 from configsvc.domain.reviews import Proposed
-from configsvc.errors import Conflict, Forbidden, NotFound, RevisionMismatch, ValidationFailed
+from configsvc.errors import Forbidden, NotFound, PayloadTooLarge, RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found
 from configsvc.service.keys import schema_text
 from configsvc.service.releases import Outcome, Releases, Terms, Write, value_texts
@@ -72,7 +72,7 @@ class ChangeRequests:
 
         Raises:
             NotFound, Forbidden, ValidationFailed: as the write itself would, and where it would change nothing.
-            Conflict: too many requests wait already.
+            PayloadTooLarge: too many requests wait already.
         """
         with self._database.transaction() as connection:
             environment = _lock(connection, proposal.env)
@@ -80,7 +80,9 @@ class ChangeRequests:
             if environment is None:
                 raise not_found(None, proposal.env)
             if store.pending(connection, environment["id"]) >= PENDING_MAX:
-                raise Conflict(f"{PENDING_MAX} requests wait in {proposal.env}: apply, reject or withdraw some first")
+                raise PayloadTooLarge(
+                    f"{PENDING_MAX} requests wait in {proposal.env}: apply, reject or withdraw some first"
+                )
             request_id = store.insert(connection, environment["id"], edition, caller.name, caller.principal)
             _record(
                 connection, caller, "open", proposal.env, edition.namespaces, request_id, changes=len(edition.changes)
