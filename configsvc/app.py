@@ -1,6 +1,7 @@
 """The composition root: the only place where the service's objects are made and wired."""
 
 import logging
+from collections.abc import Callable
 
 from flask import Flask
 
@@ -12,6 +13,7 @@ from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.api.openapi import route as openapi
 from configsvc.crypto.signing import Signer
+from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
 from configsvc.delivery.reports import Reports
@@ -49,7 +51,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     reports = Reports(database, settings.next_sync_s)
     sync = Sync(database, bodies, hub, reports)
     convergence = Convergence(database, history, Lookout(database))
-    push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
@@ -66,9 +67,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), settings.next_sync_s))
     app.extensions["configsvc"] = (reports, hub, database)
     return app
+
+
+def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:
+    """What a client of an environment needs to subscribe."""
+    template = settings.push_redis_url
+    if template is None:
+        return lambda _env: None
+    accounts = PushAccounts(template, signer)
+    return lambda env: {"url": accounts.url(env), "keys": signer.public_keys}
 
 
 def close(app: Flask) -> None:
