@@ -106,11 +106,13 @@ def hear(listener: PubSub, number: int) -> None:
 
 @pytest.fixture
 def clients_url(settings: Settings) -> Iterator[str]:
-    """The account of development's clients, once a relay has set it up."""
+    """The account of development's clients, once a relay has set up all."""
+    of = accounts(settings)
+    with connect(settings.redis_url) as admin:
+        admin.acl_deluser(*(f"client-{env}" for env in (*ENVS, "brand-new")))  # the server outlives a test
     with running(settings):
-        url = accounts(settings).url(ENV)
-        wait_until(lambda: gets_in(url))
-        yield url
+        wait_until(lambda: all(gets_in(of.url(env)) for env in ENVS))
+        yield of.url(ENV)
 
 
 def test_a_client_hears_its_environment_as_long_as_it_likes(clients_url: str) -> None:
@@ -139,8 +141,6 @@ def test_no_account_can_publish_but_the_services(settings: Settings, clients_url
 def test_an_environment_gets_its_account_when_it_appears(settings: Settings, clients_url: str) -> None:
     """There is none for an environment that is not there; soon after it was made there is."""
     url = accounts(settings).url("brand-new")
-    with connect(settings.redis_url) as admin:
-        admin.acl_deluser("client-brand-new")  # where a server outlives the tests
     assert gets_in(clients_url)
     assert not gets_in(url)
     pool = Pool(settings.database_url)
