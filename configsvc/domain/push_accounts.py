@@ -67,7 +67,7 @@ def url(template: str, env: str, password: str) -> str:
 
 
 def rules(env: str, password_hashes: Iterable[str]) -> list[str]:
-    """Return what Redis 6.2 or later, or Valkey, is told of an environment's account, by ACL SETUSER or in a file.
+    """Return what Redis (7 or later) or Valkey is told of an environment's account, by ACL SETUSER or in a file.
 
     It begins anew, so nothing of what the account was before stays: no older password, no other right. Who is connected
     stays so, and goes on hearing what the account may still hear.
