@@ -1,6 +1,7 @@
 """The composition root: the only place where the service's objects are made and wired."""
 
 import logging
+from collections.abc import Callable
 
 from flask import Flask
 
@@ -14,6 +15,7 @@ from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.api.openapi import route as openapi
 from configsvc.crypto.signing import Signer
+from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
 from configsvc.delivery.reports import Reports
@@ -58,7 +60,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     holds = Holds(settings.token_held_max)
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
-    push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
 
     app = Flask(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
@@ -79,9 +80,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), settings.next_sync_s))
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
+
+
+def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:
+    """What a client of an environment needs to subscribe."""
+    template = settings.push_redis_url
+    if template is None:
+        return lambda _env: None
+    accounts = PushAccounts(template, signer)
+    return lambda env: {"url": accounts.url(env), "keys": signer.public_keys}
 
 
 def close(app: Flask) -> None:

@@ -113,6 +113,23 @@ def relay() -> None:
     relay_loop.run(settings, stop)
 
 
+@main.command("redis-accounts")
+def redis_accounts() -> None:
+    """Print the clients' accounts, one per environment, as lines of Redis' ACL file. They hold no password.
+
+    For servers whose accounts you set up yourself: the relay does it where CONFIGSVC_REDIS_ADMIN_URL is set.
+
+    \b
+    Example:
+      configsvc redis-accounts >> users.acl
+    """
+    from configsvc.delivery.accounts import acl_file
+    from configsvc.settings import Settings
+
+    for line in acl_file(Settings.from_environ()):
+        click.echo(line)
+
+
 @main.command()
 def migrate() -> None:
     """Bring the database's schema up to date; prints the migrations applied now.

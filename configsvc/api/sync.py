@@ -1,5 +1,8 @@
 """Sync for clients of the SDK, watch for everything else that speaks HTTP."""
 
+from collections.abc import Callable
+from functools import cache
+
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
@@ -16,13 +19,18 @@ WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
 REPORT_WITHIN_S = 2
 
 
-def blueprint(authenticator: Authenticator, sync: Sync, push: object, next_sync_s: int) -> Blueprint:
+def blueprint(authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: int) -> Blueprint:
     """Make the blueprint.
 
-    ``push``: what clients need to subscribe (URL and public keys), None without an account for them.
+    ``push``: by environment, what clients need to subscribe (URL and public keys), None without an account for them.
     """
     routes = Blueprint("sync", __name__)
-    tail = strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push})[1:]
+
+    @cache  # only environments that are there get as far as this
+    def tail(env: str) -> str:
+        return strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push(env)})[
+            1:
+        ]
 
     @routes.post("/v1/sync")
     def synchronize() -> Response:
@@ -30,7 +38,7 @@ def blueprint(authenticator: Authenticator, sync: Sync, push: object, next_sync_
         body = door.body(request, SyncRequest)
         asked = Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
         answer = sync.sync(caller(), again(authenticator), _client(body.client), asked, body.wait_s)
-        return render.ready(_sync_text(answer, tail))
+        return render.ready(_sync_text(answer, tail(asked.env)))
 
     @routes.get("/v1/namespaces/<namespace>/envs/<env>/watch")
     def watch(namespace: str, env: str) -> Response:

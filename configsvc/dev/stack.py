@@ -54,7 +54,6 @@ class Stack:
     #: Known from ``start`` on.
     url: str
     redis_url: str
-    push_redis_url: str
     database_url: str
     superuser_url: str
     tokens: dict[str, str]
@@ -126,9 +125,9 @@ class Stack:
 
     def _start_servers(self, data: DataDir, supervisor: Supervisor) -> None:
         postgres = PostgresServer(data.path / "postgres", data.port("postgres"), data.secret("postgres"))
-        valkey = ValkeyServer(data.port("valkey"), data.secret("valkey"), data.secret("valkey-push"))
+        valkey = ValkeyServer(data.port("valkey"), data.secret("valkey"))
         supervisor.start(postgres.program(), valkey.program())
-        self.redis_url, self.push_redis_url = valkey.url, valkey.push_url
+        self.redis_url, self._push_redis_url = valkey.url, valkey.push_url
         self.superuser_url = postgres.url(_DATABASE)
         self.database_url = postgres.url(_DATABASE, _SERVICE_ROLE, data.secret("service"))
         self._prepare_database(data, postgres.url())
@@ -154,7 +153,8 @@ class Stack:
         return Settings(
             database_url=self.database_url,
             redis_url=self.redis_url,
-            push_redis_url=self.push_redis_url,
+            push_redis_url=self._push_redis_url,
+            redis_admin_url=self.redis_url,
             signing_key_file=key_file,
             port=port,
             workers=self._workers,

@@ -113,11 +113,9 @@ class Permissions:
         Raises:
             NotFound: it is not there, or the caller has no grant on it.
         """
-        caller.require(Action.READ, namespace, env)
+        require_place(self._database, caller, namespace, env)
         environment = catalog.environment(self._database, env)
-        if environment is None or not catalog.namespace_exists(self._database, namespace):
-            raise not_found(namespace, env)
-        protected = bool(environment["review_required"])
+        protected = environment is not None and bool(environment["review_required"])
         allowed = [word for word, action in _SHOWN.items() if caller.may(action, namespace, env, protected)]
         # Whoever may write where a review is required writes by a request.
         direct = [word for word in allowed if word != "write"] if protected else allowed
@@ -129,6 +127,17 @@ class Permissions:
 
     def _everywhere(self, caller: Caller) -> list[str]:
         return ["administer"] if caller.may(Action.ADMINISTER, None, None) else []
+
+
+def require_place(database: Database, caller: Caller, namespace: str | None, env: str | None) -> None:
+    """Raise NotFound where what a list is narrowed to is not there, or the caller has no grant on it."""
+    if namespace is None and env is None:
+        return
+    caller.require(Action.READ, namespace, env)
+    if env is not None and catalog.environment(database, env) is None:
+        raise not_found(None, env)
+    if namespace is not None and not catalog.namespace_exists(database, namespace):
+        raise not_found(namespace, env)
 
 
 class Authenticator:

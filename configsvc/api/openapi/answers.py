@@ -348,7 +348,7 @@ class KeyDeleted(Answer):
 class Push(Answer):
     """Where push comes from, and by which keys it is signed (docs/protocol.md)."""
 
-    url: Annotated[str, Field(examples=["redis://client:password@127.0.0.1:6379/0"])]
+    url: Annotated[str, Field(examples=["redis://client-staging:password@127.0.0.1:6379/0"])]
     keys: Annotated[
         dict[str, str],
         Field(

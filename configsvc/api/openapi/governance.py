@@ -1,4 +1,4 @@
-"""The shapes of answers about who may, who asked, who approved and who did: access, change requests, the audit trail."""
+"""The shapes of answers about who may, asked, approved and did: access, change requests, the audit trail."""
 
 from typing import Annotated, Any, Literal
 

@@ -122,7 +122,7 @@ class Examples:
         absent = {"body": self.body(name) | {"env": "nowhere"}} if name == "sync_synchronize" else {}
         numbers = {"request_id": "999999", "token_id": "nobody", "grant_id": "999999"}
         if "{" not in CONTRACT.operations[name]["path"] and name.startswith(("access", "audit", "change")):
-            absent = {"query": {"namespace": "nobody", "env": "nowhere"}, "role": "viewer-of-search"}
+            absent = {"query": {"env": "nowhere"} if name != "access_me" else {"namespace": "nobody", "env": "nowhere"}}
         return self.send(name, path={"namespace": "nobody", "env": "nowhere", "key": "nothing"} | numbers, **absent)
 
     def conflict(self, name: str) -> TestResponse:
@@ -131,10 +131,19 @@ class Examples:
             headers = {"Idempotency-Key": "the-same"}
             assert self.send(name, headers=headers).status_code == 200
             return self.send(name, headers=headers, body=self.body(name) | {"note": "something else"})
+        if name == "change_requests_review":
+            self.send(name, body={"decision": "reject"})
+        if name == "keys_change_key":
+            self._caller("admin").patch(f"/v1/envs/{self._env}", {"review_required": True})
+            return self.send(name, body={"schema": {"maximum": 1_000_000}})
+        if name == "change_requests_edit_request":
+            self.send("change_requests_withdraw")
         return self.send(name)
 
     def mismatch(self, name: str) -> TestResponse:
         """412."""
+        if name == "change_requests_review":
+            return self.send(name, body={"decision": "approve", "digest": "0" * 64})
         return self.send(name, headers={"If-Match": '"r99.0123456789abcdef"'})
 
     def too_large(self, name: str) -> TestResponse:
@@ -148,11 +157,7 @@ class Examples:
     def too_often(self, name: str) -> TestResponse:
         """429: with no burst at all, every request is one too many."""
         with mock.patch.object(rates, "BURST_S", -1):
-            if name == "change_requests_review":
-            self.send(name, body={"decision": "reject"})
-        if name == "change_requests_edit_request":
-            self.send("change_requests_withdraw")
-        return self.send(name)
+            return self.send(name)
 
 
 #: The way to each status. What only refuses comes first; a conflict needs the success before it.
