@@ -15,6 +15,8 @@ import pytest
 
 from configsvc.dev.stack import Stack
 from configsvc.service import tokens
+from configsvc.service.tokens import Wanted
+from configsvc.store.access import NewGrant
 
 WRITERS, READERS, RELEASES_EACH = 4, 4, 40
 #: Promised by docs/security.md.
@@ -103,9 +105,8 @@ def test_a_revoked_token_holds_nothing_for_10_s(stack: Stack, connect: Callable[
     """Watches and waits for convergence that would go on for half a minute are ended, whichever worker holds them."""
     path = f"/v1/namespaces/{namespace}/envs/staging"
     _, release = connect("ops")("PUT", f"{path}/config/a", {"value": 1, "type": "int"})
-    stack.tokens[namespace] = tokens.create(
-        stack.database_url, name=namespace, role="service", namespaces="*", envs=None, actor="the tests"
-    )
+    wanted = Wanted(namespace, [NewGrant("service", "*", None)])
+    stack.tokens[namespace] = tokens.create(stack.database_url, wanted, actor="the tests")
     calls = [f"{path}/watch?since={release['cursor']}&timeout=55"] * 4
     calls += [f"/v1/envs/staging/releases/{release['revision']}/convergence?wait=30"] * 2
     # Each connection has asked before, so its worker knows the token.
