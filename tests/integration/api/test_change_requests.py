@@ -1,11 +1,13 @@
 """Change requests over HTTP: proposed by one, approved by another, applied as one release."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.integration.api.conftest import BREAK_GLASS, Caller
+from tests.integration.api.test_plans import at_once
 
 PRODUCTION = "/v1/namespaces/payments/envs/production/config"
 REQUESTS = "/v1/envs/production/requests"
@@ -317,3 +319,32 @@ def test_lists_are_narrowed(ops: Caller, developer: Caller) -> None:
     assert [item["id"] for item in ops.get(f"/v1/requests?limit=1&cursor={page['next']}").json["items"]] == [
         first["id"]
     ]
+
+
+def test_applied_by_many_at_once_is_applied_once(ops: Caller, admin: Caller, developer: Caller) -> None:
+    """One of them makes the release; the others are told that it is done."""
+    request = propose(developer, rate_limit=200)
+    approve(ops, request)
+    answers = at_once(*(partial(step, who, request, "apply") for who in (ops, admin, developer) * 2))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
+    assert ops.get(f"{PRODUCTION}/rate_limit/versions").json["items"][0]["version"] == 2
+
+
+def test_what_is_applied_replaces_what_was_approved_to_be_replaced(ops: Caller, developer: Caller) -> None:
+    """Whichever of an apply and another release comes first: no approval is stretched to a version it never saw."""
+    outcomes = set()
+    for value in range(12):
+        request = propose(developer, rate_limit=1000 + value)
+        approve(ops, request)
+        base = request["changes"][0]["base"]["version"]
+        glass = {"value": value, **BREAK_GLASS}
+        apply, overtake = (
+            partial(step, developer, request, "apply"),
+            partial(ops.put, f"{PRODUCTION}/rate_limit", glass),
+        )
+        applied, _ = at_once(apply, overtake)
+        status = look(ops, request)["status"]
+        outcomes.add((applied.status_code, status))
+        if applied.status_code == 200:
+            assert applied.json["changes"][0]["version"] == base + 1
+    assert outcomes <= {(200, "applied"), (409, "void")}
