@@ -78,7 +78,13 @@ class Editor:
             self.declare(path)
         env_id = self._run("SELECT id FROM environment WHERE name = %s", env)["id"]
         release = releases.Commit(
-            env_id, "edit", "", [self._key_ids[path] for path in changes], list(changes.values()), [1] * len(changes)
+            env_id,
+            "edit",
+            "",
+            [self._key_ids[path] for path in changes],
+            list(changes.values()),
+            [1] * len(changes),
+            leave=releases.Leave(break_glass="a test"),
         )
         with self._database.connection() as connection:
             return releases.commit(connection, release, Origin("test", "test", "127.0.0.1"), None)

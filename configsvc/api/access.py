@@ -21,7 +21,8 @@ def blueprint(tokens: Tokens, permissions: Permissions) -> Blueprint:
     @routes.get("/v1/me")
     def me() -> Response:
         given = door.parameters(request, ("namespace", "env"))
-        if len(given) == 1:
+        namespace, env = door.namespace(given), door.env(given)
+        if (namespace is None) is not (env is None):
             raise Malformed("give both namespace and env, or neither")
         who = caller().identity
         answer: dict[str, object] = {
@@ -37,9 +38,9 @@ def blueprint(tokens: Tokens, permissions: Permissions) -> Blueprint:
                 }
                 for grant in who.grants
             ],
-            "may": permissions.here(caller(), given["namespace"], given["env"])
-            if given
-            else permissions.at_all(caller()),
+            "may": permissions.at_all(caller())
+            if namespace is None or env is None
+            else permissions.here(caller(), namespace, env),
         }
         return render.json_response(answer)
 
@@ -73,7 +74,7 @@ def blueprint(tokens: Tokens, permissions: Permissions) -> Blueprint:
     @routes.get("/v1/grants")
     def list_grants() -> Response:
         before, limit = door.page(request, ("token_id",))
-        rows, following = tokens.grants(caller(), request.args.get("token_id"), before, limit)
+        rows, following = tokens.grants(caller(), door.word(request.args, "token_id"), before, limit)
         return render.page([{**row, "created_at": render.timestamp(row["created_at"])} for row in rows], following)
 
     @routes.post("/v1/grants")

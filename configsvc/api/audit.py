@@ -25,11 +25,11 @@ def blueprint(audit: Audit) -> Blueprint:
         if "key" in given and "namespace" not in given:
             raise Malformed("key goes with the namespace that it is declared in")
         wanted = Filter(
-            given.get("env"),
+            door.env(given),
             door.namespace(given),
-            given.get("key"),
-            given.get("actor"),
-            given.get("action"),
+            door.key(given),
+            door.word(given, "actor"),
+            door.word(given, "action"),
             door.time_of(given, "since"),
             door.time_of(given, "until"),
         )

@@ -38,7 +38,7 @@ def blueprint(requests: ChangeRequests, gate: Releases) -> Blueprint:
         status = request.args.get("status")
         if status is not None and status not in reviews.STATUSES:
             raise Malformed(f"status must be one of {', '.join(reviews.STATUSES)}")
-        wanted = Filter(request.args.get("env"), door.namespace(request.args), status, request.args.get("author"))
+        wanted = Filter(door.env(request.args), door.namespace(request.args), status, door.word(request.args, "author"))
         rows, following = requests.page(caller(), wanted, before, limit)
         return render.page([_head(row) for row in rows], following)
 

@@ -23,6 +23,9 @@ NUMBER_MAX = 10**18 - 1
 TIME_RULE = "a time with its zone, such as 2026-11-21T10:00:00Z"
 #: One page of a list.
 LIMIT_MAX, LIMIT_DEFAULT = 500, 100
+#: Longer than every name of a token.
+WORD_CHARACTERS_MAX = 200
+_WORD = re.compile(rf"(?s:.{{1,{WORD_CHARACTERS_MAX}}})")
 #: Longer than any UUID or ULID; it becomes part of a primary key.
 IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
 
@@ -101,10 +104,29 @@ def flag(given: dict[str, str], name: str) -> bool:
 
 def namespace(given: Mapping[str, str]) -> str | None:
     """Return the namespace that a list is narrowed to, None without one."""
-    name = given.get("namespace")
-    if name is not None and not names.NAMESPACE.fullmatch(name):
-        raise Malformed(f"namespace must be {names.NAMESPACE_RULE}")
-    return name
+    return _named(given, "namespace", names.NAMESPACE, names.NAMESPACE_RULE)
+
+
+def env(given: Mapping[str, str]) -> str | None:
+    """Return the environment that a list is narrowed to, None without one."""
+    return _named(given, "env", names.ENV, names.ENV_RULE)
+
+
+def key(given: Mapping[str, str]) -> str | None:
+    """Return the key that a list is narrowed to, None without one."""
+    return _named(given, "key", names.KEY, names.KEY_RULE)
+
+
+def word(given: Mapping[str, str], name: str) -> str | None:
+    """Return what a list is narrowed to by a word of ours, such as a token's name; None without one."""
+    return _named(given, name, _WORD, f"1 to {WORD_CHARACTERS_MAX} characters")
+
+
+def _named(given: Mapping[str, str], name: str, rule: re.Pattern[str], says: str) -> str | None:
+    text = given.get(name)
+    if text is not None and not rule.fullmatch(text):
+        raise Malformed(f"{name} must be {says}")
+    return text
 
 
 def moment(given: dict[str, str]) -> int | datetime | None:

@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from configclient import ConfigClient
 from configsvc.crypto.signing import Signer
+from configsvc.delivery.accounts import PushAccounts
 from configsvc.dev.stack import Stack
 from configsvc.settings import Settings
 from tests.delivery import wait_until
@@ -67,7 +68,8 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def hidden(stack: Stack, tmp_path: Path) -> Mapping[str, bytes]:
     """Every secret of the stack."""
     urls = {"service": stack.database_url, "superuser": stack.superuser_url}
-    urls |= {"publisher": stack.redis_url, "listener": stack.push_redis_url}
+    accounts = PushAccounts("redis://client-{env}:{password}@redis", Signer.load(tmp_path / "data" / "signing-key.pem"))
+    urls |= {"publisher": stack.redis_url, "listener": accounts.url("staging")}
     return {
         **{f"token of {role}": token.split("_", 2)[2].encode() for role, token in stack.tokens.items()},
         **{f"password of {name}": str(urlsplit(url).password).encode() for name, url in urls.items()},

@@ -6,11 +6,11 @@ import pytest
 
 from configsvc.errors import NotFound, RateLimited, Unauthenticated
 from configsvc.service import holds
-from configsvc.service.access import CACHE_S, Caller
+from configsvc.service.access import CACHE_S, Caller, Identity
 from configsvc.service.holds import RECHECK_S, Holds
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 
-CALLER = Caller("a", (), Origin("a", "", ""))
+CALLER = Caller(Identity("1", "a", "a", None, ()), Origin("a", "", ""))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_lost_rights_end_the_hold(waits: list[float], ending: Exception) -> None
 def test_places_are_by_caller_and_come_back(waits: list[float]) -> None:
     """Held requests are bounded for each caller; whatever ends a hold frees its place."""
     limit = Holds(1)
-    other = Caller("b", (), Origin("b", "", ""))
+    other = Caller(Identity("2", "b", "b", None, ()), Origin("b", "", ""))
 
     def inside(timeout_s: float) -> bool:
         with pytest.raises(RateLimited, match="a holds 1 requests here already: let them end, or") as refused:

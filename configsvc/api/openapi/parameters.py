@@ -15,8 +15,8 @@ _Revision = Annotated[int, Field(ge=0, le=door.NUMBER_MAX, examples=[1])]
 _Since = Annotated[
     str, Field(pattern=f"{pattern(door.NUMBER)}|{pattern(cursors.CURSOR)}", examples=["46.9f3a5c0d1e2b4f60"])
 ]
-_TokenId = Annotated[str, Field(max_length=100, examples=["0a1b2c3d4e5f"])]
-_Name = Annotated[str, Field(max_length=200, examples=["anna"])]
+_TokenId = Annotated[str, Field(min_length=1, max_length=door.WORD_CHARACTERS_MAX, examples=["0a1b2c3d4e5f"])]
+_Name = Annotated[str, Field(min_length=1, max_length=door.WORD_CHARACTERS_MAX, examples=["anna"])]
 _Etag = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": pattern(door.ETAG), "examples": ['"r46.9f3a5c0d1e2b4f60"']})
 ]
