@@ -3,9 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from configsvc.service.verification import Head, examine
 from configsvc.store import audit
 from configsvc.store.audit import Origin
+from configsvc.store.database import Connection
 from configsvc.store.releases import Leave
+from configsvc.store.verification import Snapshot
 from tests.integration.store.world import World
 
 #: Every character that a JSON writer treats in a way of its own, and some that it might.
@@ -58,3 +61,10 @@ def write(world: World) -> None:
     request = approved_request(world, limit, "11", ("bob", "çelik"))
     approved_request(world, limit, "12")  # is made void by the first
     world.commit({limit: "11"}, env="production", leave=Leave(change_request=request, edition=1))
+
+
+def broken(connection: Connection, kept: Head | None = None) -> list[str]:
+    """What verification finds in the state that a connection sees."""
+    with connection.transaction():
+        found = list(examine(Snapshot(connection), kept))
+    return [line for findings in found if not findings.intact for line in findings.lines]
