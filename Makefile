@@ -62,7 +62,7 @@ down: ## stop the images; their data stay (docker compose down --volumes removes
 .env: | $(INSTALLED)
 	@umask 077 && $(BIN)/python -c 'import secrets; \
 	  [print(f"{name}={secrets.token_hex(24)}") for name in \
-	  ("POSTGRES_PASSWORD", "SERVICE_DB_PASSWORD", "REDIS_PUBLISHER_PASSWORD", "REDIS_CLIENT_PASSWORD")]' > $@.new
+	  ("POSTGRES_PASSWORD", "SERVICE_DB_PASSWORD", "REDIS_PUBLISHER_PASSWORD", "REDIS_ADMIN_PASSWORD")]' > $@.new
 	@mv $@.new $@
 
 build: $(INSTALLED) ## build the wheels and source archives of both packages into dist/

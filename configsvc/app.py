@@ -1,19 +1,21 @@
 """The composition root: the only place where the service's objects are made and wired."""
 
 import logging
+from collections.abc import Callable
 
 from flask import Flask
 
 from configsvc.api import access as access_api
+from configsvc.api import addresses, change_requests, health, keys, problems, requests, watchers, writes
 from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
-from configsvc.api import change_requests, health, keys, problems, requests, watchers, writes
 from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.api.openapi import route as openapi
 from configsvc.crypto.signing import Signer
+from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
 from configsvc.delivery.reports import Reports
@@ -24,8 +26,10 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
+from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.plans import Plans
+from configsvc.service.rates import Rates
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.sync import Sync
@@ -53,17 +57,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     gate = Releases(database, signer.derive("idempotency"))
     hub = Hub(settings.database_url, database)
     reports = Reports(database, settings.next_sync_s)
-    sync = Sync(database, bodies, hub, reports)
-    convergence = Convergence(database, history, Lookout(database))
-    push = {"url": settings.push_redis_url, "keys": signer.public_keys} if settings.push_redis_url else None
+    holds = Holds(settings.token_held_max)
+    sync = Sync(database, bodies, hub, holds, reports)
+    convergence = Convergence(database, history, holds, Lookout(database))
 
     app = Flask(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
+    addresses.trust(app, settings.trusted_proxies)
     problems.register(app, audit_api.refusals(refusals))
     app.before_request(hub.start)  # at the first request, in the process that serves it
-    requests.register(app, authenticator)
+    requests.register(app, authenticator, Rates(settings.token_requests_per_s))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
@@ -75,9 +80,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, push, settings.next_sync_s))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), settings.next_sync_s))
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
+
+
+def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:
+    """What a client of an environment needs to subscribe."""
+    template = settings.push_redis_url
+    if template is None:
+        return lambda _env: None
+    accounts = PushAccounts(template, signer)
+    return lambda env: {"url": accounts.url(env), "keys": signer.public_keys}
 
 
 def close(app: Flask) -> None:

@@ -6,7 +6,7 @@ import getpass
 import logging
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -116,6 +116,23 @@ def relay() -> None:
     relay_loop.run(settings, stop)
 
 
+@main.command("redis-accounts")
+def redis_accounts() -> None:
+    """Print the clients' accounts, one per environment, as lines of Redis' ACL file. They hold no password.
+
+    For servers whose accounts you set up yourself: the relay does it where CONFIGSVC_REDIS_ADMIN_URL is set.
+
+    \b
+    Example:
+      configsvc redis-accounts >> users.acl
+    """
+    from configsvc.delivery.accounts import acl_file
+    from configsvc.settings import Settings
+
+    for line in acl_file(Settings.from_environ()):
+        click.echo(line)
+
+
 @main.command()
 def migrate() -> None:
     """Bring the database's schema up to date; prints the migrations applied now.
@@ -145,20 +162,22 @@ def token() -> None:
 @click.option("--role", required=True, type=click.Choice(ROLES))
 @click.option("--namespaces", default="*", show_default=True, help="A namespace, or a pattern such as 'pay*'.")
 @click.option("--env", "envs", multiple=True, help="An environment, several times for several; without it, every one.")
-def token_create(name: str, role: str, namespaces: str, envs: tuple[str, ...]) -> None:
-    """Make a token and print it, once, on standard output.
+@click.option("--days", type=click.IntRange(1, 36_500), help="When it runs out; without it, never.")
+def token_create(name: str, role: str, namespaces: str, envs: tuple[str, ...], days: int | None) -> None:
+    """Make a token and print it, once, on standard output. It counts as a person of its own: docs/reviews.md.
 
     \b
     Examples:
       configsvc token create --name root --role admin
-      configsvc token create --name checkout --role service --namespaces payments --env production
+      configsvc token create --name checkout --role service --namespaces payments --env production --days 90
     """
     from configsvc.service import tokens
     from configsvc.service.tokens import Wanted
     from configsvc.settings import read_database_url
     from configsvc.store.access import NewGrant
 
-    wanted = Wanted(name, [NewGrant(role, namespaces, envs or None)])
+    expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    wanted = Wanted(name, [NewGrant(role, namespaces, envs or None)], expires_at)
     made = tokens.create(read_database_url(), wanted, actor=f"operator:{getpass.getuser()}")
     where = ", ".join(envs) or "every environment"
     click.echo(f"token for {name}: {role} on {namespaces} in {where}. It is shown only now:", err=True)

@@ -11,6 +11,8 @@ class RequestError(Exception):
     """A request that gets no success; ``code`` is the stable name that programs act on."""
 
     code = "internal"
+    #: When to try again, in seconds; None: not before something else has changed.
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str, **extra: object) -> None:
         """``detail`` says what to do; ``extra`` becomes further members of the problem document."""
@@ -92,10 +94,22 @@ class ValidationFailed(RequestError):
         )
 
 
+class RateLimited(RequestError):
+    """More than one caller may have at a time. Trying again is right, later."""
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        """``detail`` says what to do."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(RequestError):
     """A part that this needs does not answer now. Trying again is right."""
 
     code = "unavailable"
+    retry_after_s = 1
 
 
 class StalePlan(Exception):

@@ -5,6 +5,7 @@ at its import whether it waits in gevent's way.
 """
 
 import logging
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 worker_class = "gevent"
 
 # Held requests of clients that poll while Redis is down: 10,000 per worker were measured, at 180 MiB.
-worker_connections = 10_000
+# One token may hold 10,000 (CONFIGSVC_TOKEN_HELD_MAX), and not all there is.
+worker_connections = 12_000
 
 # Each of those is a file descriptor, and the usual soft limit is 1,024.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -40,6 +42,15 @@ limit_request_field_size = 8190
 accesslog = None
 errorlog = "-"
 
+# Nobody's word about addresses, schemes and paths: the app takes an address from as many proxies as it is told
+# (CONFIGSVC_TRUSTED_PROXIES), and needs nothing else. By default gunicorn would believe whoever is on this machine.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
+# What was sent stands in quotes there, and may be a header with a token that a slip has made no header.
+_QUOTING = ("Invalid request from ", "Ignored premature client disconnection")
+
 # A socket to control gunicorn by is one more door, and nothing here uses it.
 control_socket_disable = True
 
@@ -49,3 +60,15 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's s
     logging.basicConfig(
         level=worker.cfg.loglevel.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
     )
+
+
+def on_starting(server: Any) -> None:
+    """Keep out of the log what is no request: it is the sender's, and may be secret."""
+    server.log.error_log.addFilter(_cut_quotations)
+
+
+def _cut_quotations(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    if message.startswith(_QUOTING):
+        record.msg, record.args = re.split("['\"]", message, maxsplit=1)[0] + "…", ()
+    return True

@@ -2,36 +2,55 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from configsvc.domain import push_accounts
 from configsvc.errors import SetupError
 
 PREFIX = "CONFIGSVC_"
 #: Belong to the client and to the tests; they are often in the same shell.
 _OTHERS = ("CONFIGSVC_URL", "CONFIGSVC_TOKEN", "CONFIGSVC_TEST_")
+#: What pydantic puts before our own words.
+_VALUE_ERROR = "Value error, "
+_ENCODE = "write special characters of the password as %40 (@), %2F (/), %3A (:), %23 (#), %3F (?), %25 (%)"
+#: One for each host, or one for all.
+_PORTS = re.compile(r"[0-9,]*")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _postgres_url(value: str) -> str:
     try:
-        conninfo_to_dict(value)
+        parts = conninfo_to_dict(value)
     except psycopg.ProgrammingError:
         # libpq repeats the text in its message, and the text may hold a password.
         raise ValueError(
             "is no Postgres address; it looks like postgresql://user:password@host:5432/database"
         ) from None
+    # Else half a password is taken for a host, port or database, which errors and logs do name.
+    names = f"{parts.get('host') or ''} {parts.get('dbname') or ''}"
+    if "@" in names.removeprefix("@") or not _PORTS.fullmatch(str(parts.get("port") or "")):
+        raise ValueError(f"is no Postgres address: {_ENCODE}")
     return value
 
 
 def _redis_url(value: str) -> str:
     if not value.startswith(_REDIS_SCHEMES):
         raise ValueError("is no Redis address; it looks like redis://user:password@host:6379/0")
+    try:
+        parts = urlsplit(value)
+        good = "@" not in f"{parts.path}{parts.query}{parts.fragment}" and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"is no Redis address: {_ENCODE}")
     return value
 
 
@@ -41,8 +60,10 @@ def _host(value: str) -> str:
     return value
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 _PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 _RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+_PushRedisUrl = Annotated[_RedisUrl, AfterValidator(push_accounts.check_template)]
 
 
 class Settings(BaseModel):
@@ -53,8 +74,10 @@ class Settings(BaseModel):
     # The addresses carry passwords: they are never in ``repr``.
     database_url: _PostgresUrl = Field(repr=False)
     redis_url: _RedisUrl = Field(repr=False)
-    #: The subscribe-only account that clients get. Without it they poll.
-    push_redis_url: _RedisUrl | None = Field(default=None, repr=False)
+    #: The subscribe-only accounts that clients get (``domain/push_accounts.py``). Without them they poll.
+    push_redis_url: _PushRedisUrl | None = Field(default=None, repr=False)
+    #: An account that may ACL SETUSER: by it the leading relay sets up those of the clients.
+    redis_admin_url: _RedisUrl | None = Field(default=None, repr=False)
     #: The Ed25519 key (PEM) that push messages are signed with.
     signing_key_file: Path
     #: A role that may create roles and own tables, for `configsvc migrate` alone.
@@ -62,9 +85,31 @@ class Settings(BaseModel):
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: int = Field(default=8400, ge=1, le=65535)
     workers: int = Field(default=2, ge=1, le=64)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
+    #: Of one token, in each worker.
+    token_requests_per_s: int = Field(default=2_000, ge=1, le=1_000_000)
+    token_held_max: int = Field(default=10_000, ge=0, le=1_000_000)
+    #: How many proxies in front write the caller's address into X-Forwarded-For.
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
     #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
     next_sync_s: int = Field(default=30, ge=1, le=300)
+
+    @model_validator(mode="after")
+    def _accounts_fit(self) -> Self:
+        if self.redis_admin_url is None:
+            return self
+        if self.push_redis_url is None or not push_accounts.is_template(self.push_redis_url):
+            raise ValueError(
+                "CONFIGSVC_REDIS_ADMIN_URL sets up an account per environment, and CONFIGSVC_PUSH_REDIS_URL "
+                "has to name them: redis://client-{env}:{password}@host:6379/0"
+            )
+        for name, url in (("REDIS_URL", self.redis_url), ("REDIS_ADMIN_URL", self.redis_admin_url)):
+            user = unquote(urlsplit(url).username or "") or "default"
+            if push_accounts.names(self.push_redis_url, user):
+                raise ValueError(
+                    f"CONFIGSVC_PUSH_REDIS_URL must not name the account of {PREFIX}{name}: an environment could"
+                )
+        return self
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -79,7 +124,7 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(known)
         except ValidationError as error:
-            problems += [_explain(str(part["loc"][0]), part["type"], part["msg"]) for part in error.errors()]
+            problems += [_explain(part["loc"], part["type"], part["msg"]) for part in error.errors()]
         else:
             if not problems:
                 return settings
@@ -103,7 +148,7 @@ def read_database_url(environ: Mapping[str, str] | None = None, *, for_migration
     names = ["CONFIGSVC_MIGRATE_DATABASE_URL"] * for_migrations + ["CONFIGSVC_DATABASE_URL"]
     name = next((name for name in names if name in given), None)
     if name is None:
-        raise SetupError(_explain("database_url", "missing", ""))
+        raise SetupError(_explain(["database_url"], "missing", ""))
     try:
         return _postgres_url(given[name])
     except ValueError as error:
@@ -128,12 +173,15 @@ def _unknown(name: str) -> str:
     return f"{name} is no setting of configsvc: {hint}"
 
 
-def _explain(field: str, kind: str, message: str) -> str:
+def _explain(location: Sequence[object], kind: str, message: str) -> str:
+    if not location:  # about several variables, which the message names
+        return message.removeprefix(_VALUE_ERROR)
+    field = str(location[0])
     name = PREFIX + field.upper()
     if kind == "missing":
         return f"{name} is missing: set it{_EXAMPLES.get(field, '')}"
     if kind == "value_error":
-        return f"{name} {message.removeprefix('Value error, ')}"
+        return f"{name} {message.removeprefix(_VALUE_ERROR)}"
     return f"{name} is wrong: {message[:1].lower()}{message[1:]}"
 
 

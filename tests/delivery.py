@@ -11,6 +11,8 @@ import psycopg
 import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from psycopg.rows import DictRow, dict_row
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from configsvc.domain.messages import header_channel
 from configsvc.store import releases
@@ -38,6 +40,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "not in time"
         time.sleep(0.01)
+
+
+def gets_in(redis_url: str) -> bool:
+    """Whether the account of this address is there."""
+    with redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0)) as connection:
+        try:
+            return bool(connection.ping())
+        except redis.AuthenticationError:
+            return False
 
 
 class Editor:

@@ -71,6 +71,7 @@ def settings(database: Database, redis_url: str, push_redis_url: str, signing_ke
         database_url=database.service_url,
         redis_url=redis_url,
         push_redis_url=push_redis_url,
+        redis_admin_url=redis_url,
         signing_key_file=signing_key_file,
     )
 

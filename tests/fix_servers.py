@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,10 +20,15 @@ from configsvc.dev.valkey import ValkeyServer
 
 @dataclass(frozen=True)
 class RedisAccounts:
-    """``url`` may use everything, ``push_url`` may only subscribe (the same one on servers that aren't ours)."""
+    """``url`` may use everything, ACL SETUSER included; ``push_url`` is the template of clients' accounts."""
 
     url: str = field(repr=False)
-    push_url: str = field(repr=False)
+
+    @property
+    def push_url(self) -> str:
+        """By which a relay with ``url`` as admin sets up an account per environment."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://client-{{env}}:{{password}}@{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @pytest.fixture(scope="session")
@@ -43,16 +49,16 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisAccounts]:
-    """The two accounts of a Redis or Valkey that only this test process uses, unless one was named."""
+    """The accounts of a Redis or Valkey that only this test process uses, unless one was named."""
     if url := os.environ.get("CONFIGSVC_TEST_REDIS_URL"):
-        yield RedisAccounts(url, url)
+        yield RedisAccounts(url)
     elif os.environ.get("CONFIGSVC_TEST_CONTAINERS"):
         yield from _redis_container()
     else:
-        server = ValkeyServer(free_port(), "test", "test-push")
+        server = ValkeyServer(free_port(), "test")
         with Supervisor(tmp_path_factory.mktemp("valkey"), _fail_loudly("valkey")) as supervisor:
             supervisor.start(server.program())
-            yield RedisAccounts(server.url, server.push_url)
+            yield RedisAccounts(server.url)
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def redis_url(redis_accounts: RedisAccounts) -> str:
 
 @pytest.fixture
 def push_redis_url(redis_accounts: RedisAccounts) -> str:
-    """The account that clients get."""
+    """The template of the accounts that clients get."""
     return redis_accounts.push_url
 
 
@@ -99,4 +105,4 @@ def _redis_container() -> Iterator[RedisAccounts]:
 
     with RedisContainer("redis:7-alpine", password="test") as container:
         url = f"redis://:test@{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
-        yield RedisAccounts(url, url)
+        yield RedisAccounts(url)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, g, request
 
-from configsvc.api import door, render
+from configsvc.api import addresses, door, render
 from configsvc.api.requests import caller, is_reading
 from configsvc.domain import names
 from configsvc.errors import Forbidden, Hidden, Malformed, RequestError, ReviewRequired, Unauthenticated
@@ -43,7 +43,7 @@ def refusals(audit: Refusals) -> Callable[[RequestError], None]:
     """Return what records an error of this request, if it is a refused write or a failed authentication."""
 
     def note(error: RequestError) -> None:
-        address = request.remote_addr or ""
+        address = addresses.of(request.environ)
         if isinstance(error, Unauthenticated):
             audit.note(Refusal("", address, "authentication.failed", error.detail), g.request_id)
         elif isinstance(error, Forbidden | Hidden | ReviewRequired) and not is_reading() and "caller" in g:

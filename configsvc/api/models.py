@@ -264,6 +264,8 @@ class Review(Body):
 class Nothing(Body):
     """An empty object, or no body at all."""
 
+    model_config = example({})
+
 
 class Comment(Body):
     """A step that needs no more than a word."""

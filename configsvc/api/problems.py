@@ -29,8 +29,6 @@ STATUS = {
     "unavailable": 503,
 }
 _CODE = {status: code for code, status in STATUS.items() if code != "review_required"}
-#: When to try again after 503, in seconds.
-RETRY_AFTER_S = 1
 
 
 def register(app: Flask, note: Callable[[RequestError], None]) -> None:
@@ -49,8 +47,8 @@ def _request_error(error: RequestError) -> Response:
     response = _problem(error.code, error.detail, **error.extra)
     if error.code == "unauthenticated":
         response.headers["WWW-Authenticate"] = "Bearer"
-    if error.code == "unavailable":
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

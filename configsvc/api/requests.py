@@ -1,24 +1,37 @@
-"""What happens around every request: its id, who asks, one turn for the others."""
+"""What happens around every request: its id, who asks and how often, one turn for the others, headers of the answer."""
 
 import re
 import secrets
 import time
+from functools import partial
 
 from flask import Flask, Response, g, request
 
+from configsvc.api import addresses
 from configsvc.errors import Malformed
 from configsvc.service.access import Authenticator, Caller
+from configsvc.service.holds import Authenticate
+from configsvc.service.rates import Rates
 
 #: Endpoints without a token.
 OPEN = frozenset({"health.healthz", "health.readyz", "openapi.document"})
 #: Calls that only read, although they are no GET.
 READING_POSTS = frozenset({"sync.synchronize"})
 
+#: For a browser that comes by an answer: it is data, of nobody else's page. What a view has set itself stands.
+ALWAYS = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+)
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def register(app: Flask, authenticator: Authenticator) -> None:
-    """Give every request an id, and let none but the open endpoints pass without a token."""
+def register(app: Flask, authenticator: Authenticator, rates: Rates) -> None:
+    """Give every request an id; let none but the open endpoints pass without a token, and no token too often."""
 
     def begin() -> None:
         # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
@@ -26,16 +39,17 @@ def register(app: Flask, authenticator: Authenticator) -> None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         if request.endpoint not in OPEN and request.endpoint is not None:
-            g.caller = authenticate(authenticator, fresh=not is_reading())
+            g.caller = again(authenticator)(fresh=not is_reading())
+            rates.take(g.caller.name)
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
         if "\0" in request.path or b"%00" in request.query_string or b"\0" in request.query_string:
             raise Malformed("the address holds the character NUL")
 
     def end(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
+        headers = response.headers
+        headers["X-Request-Id"] = g.request_id
+        present = {name.lower() for name, _ in headers}
+        headers.extend(header for header in ALWAYS if header[0].lower() not in present)
         return response
 
     app.before_request(begin)
@@ -47,11 +61,13 @@ def is_reading() -> bool:
     return request.method in ("GET", "HEAD") or request.endpoint in READING_POSTS
 
 
-def authenticate(authenticator: Authenticator, *, fresh: bool) -> Caller:
-    """Authenticate this request; ``fresh`` asks the database, as writes do, and reads that were held."""
-    return authenticator.authenticate(
-        request.headers.get("Authorization"), g.request_id, request.remote_addr or "", fresh=fresh
-    )
+def again(authenticator: Authenticator) -> Authenticate:
+    """Return what authenticates this request, as often as it is asked; a stream may ask when its view has returned.
+
+    ``fresh`` asks the database, as writes do, and reads that were held.
+    """
+    authorization, address = request.headers.get("Authorization"), addresses.of(request.environ)
+    return partial(authenticator.authenticate, authorization, g.request_id, address)
 
 
 def caller() -> Caller:

@@ -1,13 +1,16 @@
 """Sync for clients of the SDK, watch for everything else that speaks HTTP."""
 
+from collections.abc import Callable
+from functools import cache
+
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
 from configsvc.api.models import SyncClient, SyncRequest
-from configsvc.api.requests import authenticate, caller
+from configsvc.api.requests import again, caller
 from configsvc.domain import cursors, strict_json
 from configsvc.errors import Malformed
-from configsvc.service.access import Authenticator, Caller
+from configsvc.service.access import Authenticator
 from configsvc.service.sync import Answer, Asked, Client, Sync
 
 #: How long a watch may be held; most proxies cut at 60 s.
@@ -16,30 +19,32 @@ WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
 REPORT_WITHIN_S = 2
 
 
-def blueprint(authenticator: Authenticator, sync: Sync, push: object, next_sync_s: int) -> Blueprint:
+def blueprint(authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: int) -> Blueprint:
     """Make the blueprint.
 
-    ``push``: what clients need to subscribe (URL and public keys), None without an account for them.
+    ``push``: by environment, what clients need to subscribe (URL and public keys), None without an account for them.
     """
     routes = Blueprint("sync", __name__)
-    tail = strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push})[1:]
 
-    def again() -> Caller:
-        return authenticate(authenticator, fresh=True)
+    @cache  # only environments that are there get as far as this
+    def tail(env: str) -> str:
+        return strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push(env)})[
+            1:
+        ]
 
     @routes.post("/v1/sync")
     def synchronize() -> Response:
         door.parameters(request)
         body = door.body(request, SyncRequest)
         asked = Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
-        answer = sync.sync(caller(), again, _client(body.client), asked, body.wait_s)
-        return render.ready(_sync_text(answer, tail))
+        answer = sync.sync(caller(), again(authenticator), _client(body.client), asked, body.wait_s)
+        return render.ready(_sync_text(answer, tail(asked.env)))
 
     @routes.get("/v1/namespaces/<namespace>/envs/<env>/watch")
     def watch(namespace: str, env: str) -> Response:
         given = door.parameters(request, ("since", "timeout"))
         timeout_s = door.number(given, "timeout", WATCH_S_DEFAULT, 0, WATCH_S_MAX)
-        answer = sync.watch(caller(), again, namespace, env, _since(given.get("since", "0")), timeout_s)
+        answer = sync.watch(caller(), again(authenticator), namespace, env, _since(given.get("since", "0")), timeout_s)
         return render.ready(_watch_text(answer, namespace))
 
     return routes

@@ -6,8 +6,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
-from configsvc.api.requests import authenticate, caller
-from configsvc.service.access import Authenticator, Caller
+from configsvc.api.requests import again, caller
+from configsvc.service.access import Authenticator
 from configsvc.service.convergence import Convergence, Standing
 from configsvc.service.watchers import Watchers
 
@@ -21,9 +21,6 @@ def blueprint(authenticator: Authenticator, watchers: Watchers, convergence: Con
     """Make the blueprint."""
     routes = Blueprint("watchers", __name__)
 
-    def again() -> Caller:
-        return authenticate(authenticator, fresh=True)
-
     @routes.get("/v1/envs/<env>/watchers")
     def list_watchers(env: str) -> Response:
         namespace = door.namespace(door.parameters(request, ("namespace",)))
@@ -33,7 +30,7 @@ def blueprint(authenticator: Authenticator, watchers: Watchers, convergence: Con
     @routes.get("/v1/envs/<env>/releases/<revision>/convergence")
     def get_convergence(env: str, revision: str) -> Response:
         wait_s = door.number(door.parameters(request, ("wait",)), "wait", 0, 0, WAIT_S_MAX)
-        standing = convergence.standing(caller(), again, env, door.revision(revision), wait_s)
+        standing = convergence.standing(caller(), again(authenticator), env, door.revision(revision), wait_s)
         return render.json_response(_standing(standing))
 
     return routes

@@ -80,8 +80,19 @@ class Signer:
         They come from the key that signs. So they change once when the key is replaced, for all instances with the
         restart that moves the new key to the front.
         """
+        return self.derive_from_each(purpose)[0]
+
+    def derive_from_each(self, purpose: str) -> list[bytes]:
+        """Return what ``derive`` gives for each key, were it the first one, in the order of the file.
+
+        For what has to be taken while keys are replaced: what was derived before the new key, and what will be after.
+        """
         info = b"configsvc/derive/v1\n" + purpose.encode()
-        return HKDF(SHA256(), _DERIVED_BYTES, salt=None, info=info).derive(self._key.private_bytes_raw())
+        # An HKDF object derives once.
+        return [
+            HKDF(SHA256(), _DERIVED_BYTES, salt=None, info=info).derive(key.private_bytes_raw())
+            for key in self._keys.values()
+        ]
 
     def __repr__(self) -> str:
         return f"Signer(kids={list(self._keys)})"

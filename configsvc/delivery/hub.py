@@ -6,7 +6,8 @@ The read is authoritative and may move a revision either way (a restore); a hint
     what happens                what follows
     NOTIFY lost                 the read notices within a second
     a wrong hint                a request wakes, reads, finds nothing new; the next read puts it right
-    connection lost             connects again every half second; held requests end at their own timeouts meanwhile
+    connection lost             connects again every half second; held requests end at their timeouts meanwhile, or with
+                                503 when their tokens are looked at again
     Postgres is back            has the pool replace its dead connections, reads, wakes who waits for what moved
     thousands wait              they share one event per environment and revision: one set() wakes them all
 
@@ -16,6 +17,7 @@ Plain ``threading``: in a worker patched by gevent the thread is a greenlet, and
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -78,22 +80,28 @@ class Hub:
         """The newest revision of an environment as far as it is known here, None before the first read."""
         return self._look(env).revision
 
-    def wait(self, env: str, after_revision: int, timeout_s: float) -> bool:
-        """Wait until the environment's revision moves on from ``after_revision``, at most ``timeout_s``.
+    def next_move(self, env: str, after_revision: int) -> Callable[[float], bool]:
+        """Return a function that waits until the environment's revision moves on from ``after_revision``.
 
-        Returns True at once if it is greater already, and the moment it moves, backwards (after a restore) too; False
-        if the time is over first. A smaller one here is old news: the caller has read the database just now.
+        It waits so many seconds at most, and may be called again: what moves between two calls is not missed. It
+        returns True at once if the revision is greater already, and the moment it moves, backwards (after a restore)
+        too; False if the time is over first. A smaller one here is old news: the caller has read the database just now.
         """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            # Takes the event before it compares: what moves from here on sets it.
-            seen = self._look(env)
-            if seen.revision is not None and seen.revision > after_revision:
-                return True
-            if not seen.over.wait(max(0.0, deadline - time.monotonic())):
-                return False
-            if seen.revision is not None:
-                return True
+        seen = self._look(env)
+
+        def wait(timeout_s: float) -> bool:
+            nonlocal seen
+            deadline = time.monotonic() + timeout_s
+            while True:
+                if seen.revision is not None and seen.revision > after_revision:
+                    return True
+                if not seen.over.wait(max(0.0, deadline - time.monotonic())):
+                    return False
+                if seen.revision is not None:
+                    return True
+                seen = self._look(env)
+
+        return wait
 
     def _look(self, env: str) -> _Seen:
         # In this order: whoever gets the old `unseen` and misses what was just added is woken by the event in it.

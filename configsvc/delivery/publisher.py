@@ -2,12 +2,7 @@
 
 from collections.abc import Sequence
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-#: A Redis that takes longer is down. A turn may not outlive the lease.
-_TIMEOUT_S = 1.0
+from configsvc.delivery.connection import connect
 
 #: A channel and a frame for it.
 Message = tuple[str, bytes]
@@ -18,13 +13,7 @@ class Publisher:
 
     def __init__(self, redis_url: str) -> None:
         """Connects at the first use. Never retries by itself: only the relay knows whether it still leads."""
-        self._redis = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-        )
+        self._redis = connect(redis_url)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Publish in one round trip.

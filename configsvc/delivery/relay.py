@@ -41,8 +41,10 @@ import psycopg
 import redis
 
 from configsvc.crypto.signing import Signer
+from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.bell import Bell
 from configsvc.delivery.faults import FaultLog
+from configsvc.delivery.keeper import AccountKeeper
 from configsvc.delivery.publisher import Message, Publisher
 from configsvc.domain import cursors, messages
 from configsvc.settings import Settings
@@ -85,6 +87,7 @@ class _Relay:
         self._database_url = settings.database_url
         self._signer = Signer.load(settings.signing_key_file)
         self._publisher = Publisher(settings.redis_url)
+        self._keeper = _keeper(settings, self._signer)
         self._stop = stop
         self._bell = Bell()
         self._bell.ring_on(stop)
@@ -107,6 +110,8 @@ class _Relay:
             except psycopg.Error as error:
                 self._postgres_faults.failed(error)
                 self._bell.pause(_RECONNECT_S)
+        if self._keeper is not None:
+            self._keeper.close()
         self._publisher.close()
         self._bell.close()
 
@@ -119,6 +124,8 @@ class _Relay:
             if not rows:
                 self._bell.pause(_FOLLOW_S)
                 continue
+            if self._keeper is not None:
+                self._keeper.keep({row["env"] for row in rows})
             try:
                 more = self._publish(connection, rows)
                 self._redis_faults.worked()
@@ -187,6 +194,12 @@ class _Relay:
         if leads != self._leads and not self._redis_faults.failing:
             log.info("relay: leads now" if leads else "relay: another relay leads")
             self._leads = leads
+
+
+def _keeper(settings: Settings, signer: Signer) -> AccountKeeper | None:
+    if settings.redis_admin_url is None or settings.push_redis_url is None:
+        return None
+    return AccountKeeper(settings.redis_admin_url, PushAccounts(settings.push_redis_url, signer))
 
 
 def _entries(changes: Iterable[Row]) -> list[str] | None:

@@ -29,7 +29,9 @@ def web(settings: Settings) -> Program:
         "configsvc.app:create_app()",
     ]
     answers = _http_ok(settings.host, settings.port, "/readyz")
-    return Program("web", argv, answers, env=_environ(settings), cwd=_CWD, stop_timeout_s=_STOP_TIMEOUT_S)
+    # Who answers to everybody has no use for the keys to Redis' accounts.
+    environ = _environ(settings.model_copy(update={"redis_admin_url": None}))
+    return Program("web", argv, answers, env=environ, cwd=_CWD, stop_timeout_s=_STOP_TIMEOUT_S)
 
 
 def relay(settings: Settings, number: int = 1) -> Program:

@@ -24,7 +24,7 @@ from configsvc.dev.supervisor import Supervisor
 from configsvc.dev.valkey import ValkeyServer
 from configsvc.dev.welcome import env_file
 from configsvc.errors import SetupError
-from configsvc.settings import Settings
+from configsvc.settings import LogLevel, Settings
 
 _DATABASE = "configsvc"
 _SERVICE_ROLE = "configsvc_service"
@@ -44,6 +44,7 @@ class Stack:
         port: of the API; 0 takes any free one.
         relays: how many relay processes; one of them leads.
         workers: how many web workers.
+        log_level: of the web workers and relays.
         ready_file: written when all parts answer; gone when they are stopped, or this process is killed.
         report: called with one line when a part dies.
 
@@ -53,7 +54,6 @@ class Stack:
     #: Known from ``start`` on.
     url: str
     redis_url: str
-    push_redis_url: str
     database_url: str
     superuser_url: str
     tokens: dict[str, str]
@@ -65,6 +65,7 @@ class Stack:
         *,
         relays: int = 1,
         workers: int = 2,
+        log_level: LogLevel = "info",
         ready_file: Path | None = None,
         report: Callable[[str], None] = _to_stderr,
     ) -> None:
@@ -72,6 +73,7 @@ class Stack:
         self._port = port
         self._relays = relays
         self._workers = workers
+        self._log_level = log_level
         self._ready_file = ready_file
         self._report = report
         self._cleanup = contextlib.ExitStack()
@@ -123,9 +125,9 @@ class Stack:
 
     def _start_servers(self, data: DataDir, supervisor: Supervisor) -> None:
         postgres = PostgresServer(data.path / "postgres", data.port("postgres"), data.secret("postgres"))
-        valkey = ValkeyServer(data.port("valkey"), data.secret("valkey"), data.secret("valkey-push"))
+        valkey = ValkeyServer(data.port("valkey"), data.secret("valkey"))
         supervisor.start(postgres.program(), valkey.program())
-        self.redis_url, self.push_redis_url = valkey.url, valkey.push_url
+        self.redis_url, self._push_redis_url = valkey.url, valkey.push_url
         self.superuser_url = postgres.url(_DATABASE)
         self.database_url = postgres.url(_DATABASE, _SERVICE_ROLE, data.secret("service"))
         self._prepare_database(data, postgres.url())
@@ -151,10 +153,12 @@ class Stack:
         return Settings(
             database_url=self.database_url,
             redis_url=self.redis_url,
-            push_redis_url=self.push_redis_url,
+            push_redis_url=self._push_redis_url,
+            redis_admin_url=self.redis_url,
             signing_key_file=key_file,
             port=port,
             workers=self._workers,
+            log_level=self._log_level,
         )
 
     def _forget_ready_file(self) -> None:

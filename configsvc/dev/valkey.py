@@ -1,4 +1,4 @@
-"""The embedded Valkey: memory only, one account for the service, one for clients that may only listen."""
+"""The embedded Valkey: memory only, with one account that may do everything. The relay adds those of the clients."""
 
 import hashlib
 import socket
@@ -8,18 +8,15 @@ from pathlib import Path
 from configsvc.dev import binaries, ports, unprivileged
 from configsvc.dev.process import Program
 
-#: All that redis-py sends on a connection that subscribes; nothing that reads or writes.
-_LISTENER_COMMANDS = "+subscribe +unsubscribe +ping +hello +auth +quit +reset +client|setinfo +client|setname"
 _PROBE_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
 class ValkeyServer:
-    """A Valkey on a port of the loopback address, with the passwords of its two accounts."""
+    """A Valkey on a port of the loopback address, with the password of its own account."""
 
     port: int
     password: str = field(repr=False)
-    push_password: str = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -28,11 +25,11 @@ class ValkeyServer:
 
     @property
     def push_url(self) -> str:
-        """The account that may only subscribe to configsvc's channels."""
-        return f"redis://configclient:{self.push_password}@{ports.LOOPBACK}:{self.port}/0"
+        """The accounts of clients, one per environment (``domain/push_accounts.py``)."""
+        return f"redis://client-{{env}}:{{password}}@{ports.LOOPBACK}:{self.port}/0"
 
     def program(self) -> Program:
-        """How to run it. The accounts come by standard input, so that no argument shows them."""
+        """How to run it. The account comes by standard input, so that no argument shows it."""
         program = binaries.valkey_server()
         drop = unprivileged.drop(program)
         return Program(
@@ -46,8 +43,7 @@ port {self.port}
 save ""
 appendonly no
 user default off
-user configsvc on #{_sha256(self.password)} ~* &* +@all
-user configclient on #{_sha256(self.push_password)} resetkeys resetchannels &config:* -@all {_LISTENER_COMMANDS}
+user configsvc on #{hashlib.sha256(self.password.encode()).hexdigest()} ~* &* +@all
 """
 
     def _answers(self) -> bool:
@@ -58,7 +54,3 @@ user configclient on #{_sha256(self.push_password)} resetkeys resetchannels &con
                 return connection.makefile("rb").read(len(b"+OK\r\n+PONG\r\n")) == b"+OK\r\n+PONG\r\n"
         except OSError:
             return False
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

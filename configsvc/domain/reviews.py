@@ -68,7 +68,7 @@ def check(step: str, request_id: int, status: str, void_reason: str | None) -> N
     if possible(step, status):
         return
     why = f" ({void_reason})" if void_reason else ""
-    raise Conflict(f"request {request_id} is {status}{why}: {_NEXT[status]}", status=status)
+    raise Conflict(f"request {request_id} is {status}{why}: {_NEXT[status]}", request_status=status)
 
 
 def after_review(decision: str, status: str, approvals: int, needed: int) -> str:

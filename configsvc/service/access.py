@@ -7,15 +7,17 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from cachetools import TTLCache
 
 from configsvc.domain.policy import Access, Action, Grant, decide, needed
 from configsvc.errors import Forbidden, Hidden, Unauthenticated
+from configsvc.service.together import Together
 from configsvc.store import access as store
 from configsvc.store import catalog
 from configsvc.store.audit import Origin
-from configsvc.store.database import Database
+from configsvc.store.database import Database, Row
 
 _TOKEN = re.compile(r"cfg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 #: Reads take a token's rights from memory for so long: a revoked one reads for 5 s more, and a sync costs one look-
@@ -111,11 +113,9 @@ class Permissions:
         Raises:
             NotFound: it is not there, or the caller has no grant on it.
         """
-        caller.require(Action.READ, namespace, env)
+        require_place(self._database, caller, namespace, env)
         environment = catalog.environment(self._database, env)
-        if environment is None or not catalog.namespace_exists(self._database, namespace):
-            raise not_found(namespace, env)
-        protected = bool(environment["review_required"])
+        protected = environment is not None and bool(environment["review_required"])
         allowed = [word for word, action in _SHOWN.items() if caller.may(action, namespace, env, protected)]
         # Whoever may write where a review is required writes by a request.
         direct = [word for word in allowed if word != "write"] if protected else allowed
@@ -129,11 +129,24 @@ class Permissions:
         return ["administer"] if caller.may(Action.ADMINISTER, None, None) else []
 
 
+def require_place(database: Database, caller: Caller, namespace: str | None, env: str | None) -> None:
+    """Raise NotFound where what a list is narrowed to is not there, or the caller has no grant on it."""
+    if namespace is None and env is None:
+        return
+    caller.require(Action.READ, namespace, env)
+    if env is not None and catalog.environment(database, env) is None:
+        raise not_found(None, env)
+    if namespace is not None and not catalog.namespace_exists(database, namespace):
+        raise not_found(namespace, env)
+
+
 class Authenticator:
     """Turns the Authorization header into a Caller."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        # All held requests of a token are authenticated at the same moment: after every release.
+        self._token = Together[str, Row | None](lambda token_id: store.token_by_id(database, token_id))
+        self._mark_used = partial(store.mark_used, database)
         self._lock = threading.Lock()
         self._seen: TTLCache[str, Identity] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
 
@@ -157,11 +170,11 @@ class Authenticator:
         return Caller(known, Origin(known.name, request_id, address))
 
     def _look_up(self, token_id: str, digest: bytes) -> Identity:
-        row = store.token_by_id(self._database, token_id)
+        row = self._token(token_id)
         if not hmac.compare_digest(digest, row["secret_hash"] if row else bytes(32)) or row is None:
             raise Unauthenticated("this token is unknown, expired or revoked")
         if row["long_unused"]:
-            store.mark_used(self._database, token_id)
+            self._mark_used(token_id)
         grants = tuple(
             Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
             for grant in row["grants"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from configsvc.domain.policy import Action
 from configsvc.errors import Unavailable
-from configsvc.service.access import Caller
+from configsvc.service.access import Caller, require_place
 from configsvc.store import audit as store
 from configsvc.store.audit import Filter, Origin
 from configsvc.store.database import Database, Row
@@ -47,8 +47,7 @@ class Audit:
 
         What is about no namespace or environment is for admins: tokens, grants, and who failed to get in.
         """
-        if wanted.env is not None or wanted.namespace is not None:
-            caller.require(Action.READ, wanted.namespace, wanted.env)
+        require_place(self._database, caller, wanted.namespace, wanted.env)
         rows = store.events(self._database, wanted, before, limit)
         visible = [seen for row in rows if (seen := _visible(caller, row))]
         return visible, rows[-1]["id"] if len(rows) == limit else None

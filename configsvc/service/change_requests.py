@@ -13,8 +13,8 @@ from configsvc.domain import releases, reviews
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit, SchemaEdit
 from configsvc.domain.reviews import Proposed
-from configsvc.errors import Conflict, Forbidden, NotFound, RevisionMismatch, ValidationFailed
-from configsvc.service.access import Caller, not_found
+from configsvc.errors import Forbidden, NotFound, PayloadTooLarge, RevisionMismatch, ValidationFailed
+from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
 from configsvc.service.releases import Outcome, Releases, Terms, Write, value_texts
 from configsvc.store import audit
@@ -57,8 +57,7 @@ class ChangeRequests:
 
     def page(self, caller: Caller, wanted: Filter, before: int, limit: int) -> tuple[Sequence[Row], int | None]:
         """Return a page of the requests that the caller may see, newest first, and where the next page begins."""
-        if wanted.env is not None or wanted.namespace is not None:
-            caller.require(Action.READ, wanted.namespace, wanted.env)
+        require_place(self._database, caller, wanted.namespace, wanted.env)
         rows = store.requests(self._database, wanted, before, limit)
         return [row for row in rows if _visible(caller, row)], rows[-1]["id"] if len(rows) == limit else None
 
@@ -72,7 +71,7 @@ class ChangeRequests:
 
         Raises:
             NotFound, Forbidden, ValidationFailed: as the write itself would, and where it would change nothing.
-            Conflict: too many requests wait already.
+            PayloadTooLarge: too many requests wait already.
         """
         with self._database.transaction() as connection:
             environment = _lock(connection, proposal.env)
@@ -80,7 +79,9 @@ class ChangeRequests:
             if environment is None:
                 raise not_found(None, proposal.env)
             if store.pending(connection, environment["id"]) >= PENDING_MAX:
-                raise Conflict(f"{PENDING_MAX} requests wait in {proposal.env}: apply, reject or withdraw some first")
+                raise PayloadTooLarge(
+                    f"{PENDING_MAX} requests wait in {proposal.env}: apply, reject or withdraw some first"
+                )
             request_id = store.insert(connection, environment["id"], edition, caller.name, caller.principal)
             _record(
                 connection, caller, "open", proposal.env, edition.namespaces, request_id, changes=len(edition.changes)

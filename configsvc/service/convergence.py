@@ -12,12 +12,14 @@ shows the release or a later one; what it is likely to have counts for nothing.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from configsvc.delivery.lookout import Lookout
 from configsvc.service.access import Caller
 from configsvc.service.history import History
+from configsvc.service.holds import Authenticate, Holds
 from configsvc.store import watch as store
 from configsvc.store.database import Database, Row
 from configsvc.store.watch import Reach
@@ -43,21 +45,20 @@ class Standing:
 class Convergence:
     """Tells how far releases have come."""
 
-    def __init__(self, database: Database, history: History, lookout: Lookout) -> None:
+    def __init__(self, database: Database, history: History, holds: Holds, lookout: Lookout) -> None:
         self._database = database
         self._history = history
+        self._holds = holds
         self._lookout = lookout
 
-    def standing(
-        self, caller: Caller, authenticate: Callable[[], Caller], env: str, revision: int, wait_s: float
-    ) -> Standing:
+    def standing(self, caller: Caller, authenticate: Authenticate, env: str, revision: int, wait_s: float) -> Standing:
         """Return how far a release has come with the clients of the namespaces that the caller may read.
 
-        Answers as soon as all show it, at the latest after ``wait_s`` seconds. ``authenticate`` is asked after a wait:
-        a token may have been revoked meanwhile.
+        Answers as soon as all show it, at the latest after ``wait_s`` seconds.
 
         Raises:
             NotFound: no such release, or none that the caller may see.
+            RateLimited: the caller has too many held requests. An answer at once would say that the time was over.
         """
         deadline = time.monotonic() + wait_s
         while True:
@@ -69,8 +70,13 @@ class Convergence:
             left_s = deadline - time.monotonic()
             if standing.converged or left_s <= 0:
                 return standing
-            self._lookout.wait(reach, left_s)
-            caller = authenticate()
+            caller = self._holds.hold(
+                caller,
+                authenticate,
+                lambda again: self._history.visible(again, env, revision),
+                partial(self._lookout.wait, reach),
+                left_s,
+            )
 
 
 def _standing(revision: int, followers: Sequence[Row], progress: Row) -> Standing:

@@ -130,7 +130,7 @@ class Releases:
         environment = catalog_store.environment(self._database, env)
         protected = environment is not None and bool(environment["review_required"])
         for namespace in namespaces:
-            caller.require(_action(terms, protected), namespace, env, protected)
+            _authorise(caller, terms, namespace, env, protected)
         if environment is None:
             raise not_found(None, env)
         return environment
@@ -276,9 +276,9 @@ class Releases:
         named = [(edit.namespace, edit.key) for edit in write.edits]
         resolved = catalog_store.resolve_keys(connection, write.env, named)
         protected = bool(resolved[0]["review_required"])
-        action = Action.PROPOSE if write.request else _action(terms, protected)
         for namespace in dict.fromkeys(edit.namespace for edit in write.edits):
-            caller.require(action, namespace, write.env, protected)
+            if write.request is None:
+                _authorise(caller, terms, namespace, write.env, protected)
         for edit, row in zip(write.edits, resolved, strict=True):
             if row["env_id"] is None:
                 raise not_found(None, write.env)
@@ -296,7 +296,7 @@ class Releases:
         if row["env_id"] is None or row["namespace_id"] is None:
             return False  # resolve says which
         protected = bool(row["review_required"])
-        caller.require(_action(terms, protected), edit.namespace, write.env, protected)
+        _authorise(caller, terms, edit.namespace, write.env, protected)
         caller.require(Action.DECLARE, edit.namespace, None)
         declared = row["key_id"] is None and declare(connection, caller, _declaration(write)) is not None
         if row["key_id"] is None:
@@ -319,11 +319,11 @@ def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:
         raise Malformed("If-Match with a scope's ETag goes with a write in one namespace")
 
 
-def _action(terms: Terms, protected: bool) -> Action:
-    """Return the right that a write takes. A dry run only shows what a proposal would show."""
-    if terms.dry_run:
-        return Action.PROPOSE
-    return Action.BREAK_GLASS if terms.break_glass and protected else Action.WRITE
+def _authorise(caller: Caller, terms: Terms, namespace: str, env: str, protected: bool) -> None:
+    if terms.dry_run and caller.may(Action.PROPOSE, namespace, env):
+        return  # it shows what a proposal would show
+    action = Action.BREAK_GLASS if terms.break_glass and protected else Action.WRITE
+    caller.require(action, namespace, env, protected)
 
 
 def _leave(write: Write, terms: Terms) -> Leave:

@@ -12,9 +12,10 @@ from typing import Literal, Protocol
 
 from configsvc.domain import cursors
 from configsvc.domain.policy import Action
-from configsvc.errors import NotFound
+from configsvc.errors import NotFound, RateLimited
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
+from configsvc.service.holds import Authenticate, Holds
 from configsvc.service.together import Together
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
@@ -25,10 +26,10 @@ CHANGES_REVISIONS_MAX = 1_000
 
 
 class Waker(Protocol):
-    """Holds a request until its environment moves (the hub)."""
+    """Wakes a held request when its environment moves (the hub)."""
 
-    def wait(self, env: str, after_revision: int, timeout_s: float) -> bool:
-        """Return True as soon as the environment moves on from a revision, False after the timeout."""
+    def next_move(self, env: str, after_revision: int) -> Callable[[float], bool]:
+        """Return what waits, so many seconds at a time, until the environment moves on from a revision."""
         ...
 
 
@@ -88,20 +89,19 @@ class Answer:
 class Sync:
     """Answers sync and watch."""
 
-    def __init__(self, database: Database, bodies: Bodies, waker: Waker, collector: Collector) -> None:
+    def __init__(self, database: Database, bodies: Bodies, waker: Waker, holds: Holds, collector: Collector) -> None:
         self._database = database
         self._bodies = bodies
         self._waker = waker
+        self._holds = holds
         self._collector = collector
         # Many clients of one environment sync at the same moment: after every release, and after every outage.
         self._newest = Together[str, Row | None](lambda env: store.newest(database, env))
 
-    def sync(
-        self, caller: Caller, authenticate: Callable[[], Caller], client: Client, asked: Asked, wait_s: float
-    ) -> Answer:
+    def sync(self, caller: Caller, authenticate: Authenticate, client: Client, asked: Asked, wait_s: float) -> Answer:
         """Answer at once if there is news, else as soon as there is, at the latest after ``wait_s`` seconds.
 
-        ``authenticate`` is asked after a hold: a token may have been revoked meanwhile.
+        A caller with too many held requests is not held: what it has is the newest, and clients ask less often then.
         """
         deadline = time.monotonic() + wait_s
         view = self._view(caller, asked)
@@ -111,8 +111,11 @@ class Sync:
         # The usual case costs one look-up: what the client has is the newest, so its namespaces are still there.
         self._collector.add(_report(client, asked, asked.have))
         while cursor == asked.have and view == asked.view and (left_s := deadline - time.monotonic()) > 0:
-            self._waker.wait(asked.env, cursors.revision_of(cursor) or 0, left_s)
-            view = self._view(authenticate(), asked)
+            try:
+                caller = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, left_s)
+            except RateLimited:
+                break
+            view = self._view(caller, asked)
             cursor = self._cursor(asked.env)
         if cursor != asked.have or view != asked.view:
             return self._answer(asked, self._state(asked), view)
@@ -121,13 +124,18 @@ class Sync:
     def watch(
         self,
         caller: Caller,
-        authenticate: Callable[[], Caller],
+        authenticate: Authenticate,
         namespace: str,
         env: str,
         since: int | str,
         timeout_s: float,
     ) -> Answer:
-        """Answer as soon as the scope has changed since a revision or a cursor, at the latest after ``timeout_s``."""
+        """Answer as soon as the scope has changed since a revision or a cursor, at the latest after ``timeout_s``.
+
+        Raises:
+            RateLimited: there is nothing new, and the caller has too many held requests. An answer at once would have
+                a simple client ask again at once.
+        """
         deadline = time.monotonic() + timeout_s
         asked = Asked(env, [namespace], None, None)
         while True:
@@ -142,8 +150,13 @@ class Sync:
                 return Answer("changes", False, state.cursor, view, {namespace: self._bodies.changes(label, after)})
             if left_s <= 0:
                 return Answer("none", False, state.cursor, view, {})
-            self._waker.wait(env, state.revision, left_s)
-            caller = authenticate()
+            caller = self._hold(caller, authenticate, asked, state.revision, left_s)
+
+    def _hold(
+        self, caller: Caller, authenticate: Authenticate, asked: Asked, after_revision: int, timeout_s: float
+    ) -> Caller:
+        wait = self._waker.next_move(asked.env, after_revision)
+        return self._holds.hold(caller, authenticate, lambda again: self._view(again, asked), wait, timeout_s)
 
     def _view(self, caller: Caller, asked: Asked) -> str:
         """Check the rights and put them into one opaque word: it changes when what the caller sees would."""

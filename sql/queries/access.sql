@@ -7,8 +7,10 @@ FROM token t LEFT JOIN access_grant g ON g.token_id = t.id
 WHERE t.id = %(id)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
 GROUP BY t.id
 
--- mark_used: when a token was last used, to the minute
-UPDATE token SET last_used_at = clock_timestamp() WHERE id = %(id)s
+-- mark_used: when a token was last used, to the minute; of many requests that come at once one writes, and nobody waits
+UPDATE token SET last_used_at = clock_timestamp() WHERE id = (
+    SELECT t.id FROM token t
+    WHERE t.id = %(id)s AND coalesce(t.last_used_at < clock_timestamp() - interval '1 minute', true) FOR UPDATE SKIP LOCKED)
 
 -- insert_token: a new token; the unique index refuses a name that a live one has
 INSERT INTO token (id, name, secret_hash, principal, created_by, expires_at)

@@ -17,12 +17,13 @@ import redis
 
 from configsvc.crypto.signing import Signer
 from configsvc.delivery import relay
+from configsvc.delivery.accounts import PushAccounts
 from configsvc.dev.ports import free_port
 from configsvc.dev.supervisor import Supervisor
 from configsvc.dev.valkey import ValkeyServer
 from configsvc.settings import Settings
 from configsvc.store.database import Database as Pool
-from tests.delivery import DEADLINE_S, Editor, Listener, assert_in_order, superuser, unpublished, wait_until
+from tests.delivery import DEADLINE_S, Editor, Listener, assert_in_order, gets_in, superuser, unpublished, wait_until
 from tests.fix_database import Database
 
 ENV = "production"
@@ -275,20 +276,21 @@ def test_a_leader_frozen_before_it_publishes(
 def test_redis_is_restarted(
     tmp_path: Path, settings: Settings, editor: Editor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With Redis down nothing is lost, the log says so once, and everything is published when it is back."""
+    """With Redis down nothing is lost, the log says so once; when it is back all is published, and clients get in."""
     caplog.set_level(logging.INFO, logger="configsvc")
-    server = ValkeyServer(free_port(), "test", "test-push")
+    server = ValkeyServer(free_port(), "test")
     stop = threading.Event()
     with Supervisor(tmp_path, print) as supervisor:
         supervisor.start(server.program())
-        thread = threading.Thread(target=relay.run, args=(settings.model_copy(update={"redis_url": server.url}), stop))
+        own = {"redis_url": server.url, "redis_admin_url": server.url, "push_redis_url": server.push_url}
+        thread = threading.Thread(target=relay.run, args=(settings.model_copy(update=own), stop))
         thread.start()
         try:
             _outage(supervisor, server, settings, editor)
         finally:
             stop.set()
             thread.join()
-    lines = [record.getMessage() for record in caplog.records if record.name == "configsvc.delivery.relay"]
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("configsvc.delivery.")]
     assert len([line for line in lines if "Redis fails" in line]) == 1
     assert len([line for line in lines if "Redis works again" in line]) == 1
     assert not any("test@" in line for line in lines)
@@ -308,6 +310,9 @@ def _outage(supervisor: Supervisor, server: ValkeyServer, settings: Settings, ed
     assert [m.json["revision"] for m in after.messages if not m.is_header] == list(range(2, 32))
     assert_in_order(after, ENV)
     after.close()
+    # Nothing in it has outlived the restart.
+    clients_url = PushAccounts(server.push_url, Signer.load(settings.signing_key_file)).url(ENV)
+    wait_until(lambda: gets_in(clients_url))
 
 
 @pytest.mark.slow

@@ -17,9 +17,13 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from ruamel.yaml import YAML
 
+from configsvc.crypto import signing
+from configsvc.crypto.signing import Signer
+from configsvc.delivery.accounts import PushAccounts
+
 ROOT = Path(__file__).parents[2]
 ANSWER_TIMEOUT_S = 20
-PASSWORDS = {"PUBLISHER_PASSWORD": "p" * 48, "CLIENT_PASSWORD": "c" * 48}
+PASSWORDS = {"PUBLISHER_PASSWORD": "p" * 48, "ADMIN_PASSWORD": "a" * 48}
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +125,20 @@ def connect(port: int, name: str) -> redis.Redis:
     return connection
 
 
-def test_redis_accounts_can_do_their_work(push_port: int) -> None:
-    """What the relay's account publishes, the clients' account hears."""
+def push_accounts(services: dict[str, Any], port: int, tmp_path: Path) -> PushAccounts:
+    """Clients' accounts at the address that compose.yaml gives to configsvc."""
+    signing.generate(tmp_path / "signing.key")
+    template = services["configsvc"]["environment"]["CONFIGSVC_PUSH_REDIS_URL"]
+    template = template.replace("${PUSH_HOST:-127.0.0.1}:6379", f"127.0.0.1:{port}")
+    return PushAccounts(template, Signer.load(tmp_path / "signing.key"))
+
+
+def test_redis_accounts_can_do_their_work(services: dict[str, Any], push_port: int, tmp_path: Path) -> None:
+    """The admin's account sets up a client's, which hears what the relay's account publishes."""
     publisher = connect(push_port, "publisher")
-    with connect(push_port, "client").pubsub() as listener:
+    accounts = push_accounts(services, push_port, tmp_path)
+    connect(push_port, "admin").execute_command("ACL SETUSER", *accounts.acl("production"))
+    with redis.Redis.from_url(accounts.url("production")).pubsub() as listener:
         listener.subscribe("config:releases:production")
         assert listener.get_message(timeout=ANSWER_TIMEOUT_S)["type"] == "subscribe"
         assert publisher.publish("config:releases:production", "hello") == 1
@@ -132,15 +146,16 @@ def test_redis_accounts_can_do_their_work(push_port: int) -> None:
 
 
 def test_redis_accounts_can_do_nothing_else(push_port: int) -> None:
-    """Clients cannot publish, the relay cannot listen or store, and nobody comes in without a name."""
+    """The admin cannot listen or publish, the relay cannot listen or store, and nobody comes in without a name."""
     publisher = connect(push_port, "publisher")
-    client = connect(push_port, "client")
+    admin = connect(push_port, "admin")
     refused = [
-        (client, ("PUBLISH", "config:releases:production", "forged")),
-        (client, ("SUBSCRIBE", "other")),
-        (client, ("PSUBSCRIBE", "*")),
-        (client, ("GET", "a")),
-        (client, ("ACL", "LIST")),
+        (admin, ("PUBLISH", "config:releases:production", "forged")),
+        (admin, ("SUBSCRIBE", "config:releases:production")),
+        (admin, ("GET", "a")),
+        (admin, ("ACL", "LIST")),
+        (admin, ("CONFIG", "GET", "*")),
+        (publisher, ("ACL", "SETUSER", "publisher", "+@all")),
         (publisher, ("PUBLISH", "other", "x")),
         (publisher, ("SUBSCRIBE", "config:releases:production")),
         (publisher, ("SET", "a", "b")),

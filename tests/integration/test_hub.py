@@ -53,7 +53,7 @@ def hold(waiters: ThreadPoolExecutor, hub: Hub, env: str, after_revision: int) -
 
     def wait() -> bool:
         begun.set()
-        return hub.wait(env, after_revision, LONG_S)
+        return hub.next_move(env, after_revision)(LONG_S)
 
     held = waiters.submit(wait)
     begun.wait(LONG_S)
@@ -84,9 +84,9 @@ def test_a_commit_wakes_who_waits_for_its_environment(hub: Hub, editor: Editor, 
 def test_what_moved_before_the_wait_does_not_hold(hub: Hub, editor: Editor) -> None:
     """A revision newer than the caller's answers at once; an older one is old news, and the wait goes on."""
     editor.count("production", 1)
-    assert hub.wait("production", 0, LONG_S)
-    assert hub.wait("production", 0, 0)
-    assert not hub.wait("production", 7, 0)
+    assert hub.next_move("production", 0)(LONG_S)
+    assert hub.next_move("production", 0)(0)
+    assert not hub.next_move("production", 7)(0)
 
 
 def test_any_move_wakes_who_knows_more_than_the_hub(hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
@@ -98,15 +98,15 @@ def test_any_move_wakes_who_knows_more_than_the_hub(hub: Hub, editor: Editor, wa
 
 def test_nothing_new_ends_at_the_timeout(hub: Hub) -> None:
     """Without a release a wait is False; so it is for an environment that isn't there."""
-    assert not hub.wait("production", 0, 0.05)
-    assert not hub.wait("nowhere", 0, 0.05)
+    assert not hub.next_move("production", 0)(0.05)
+    assert not hub.next_move("nowhere", 0)(0.05)
     assert hub.revision("nowhere") is None
 
 
 def test_a_restore_wakes_too(database: Database, hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
     """A revision that goes backwards, which nobody is notified of, wakes who waits."""
     editor.count("production", 2)
-    assert hub.wait("production", 0, LONG_S)
+    assert hub.next_move("production", 0)(LONG_S)
     wait_until(lambda: hub.revision("production") == 2)
     held = hold(waiters, hub, "production", 2)
     with superuser(database.superuser_url) as connection:
@@ -154,11 +154,11 @@ def test_wrong_hints_do_no_harm(database: Database, hub: Hub, editor: Editor) ->
             "production:99",
         ):
             connection.execute("SELECT pg_notify('configsvc', %s)", [payload])
-    assert hub.wait("production", 0, LONG_S)
+    assert hub.next_move("production", 0)(LONG_S)
     wait_until(lambda: hub.revision("production") == 0)
     assert hub.revision("nowhere") is None
     editor.count("production", 1)
-    assert hub.wait("production", 0, LONG_S)
+    assert hub.next_move("production", 0)(LONG_S)
 
 
 def test_it_heals_after_its_connection_was_lost(
@@ -191,8 +191,8 @@ from configsvc.store.database import Database
 url, number = sys.argv[1], int(sys.argv[2])
 hub = Hub(url, Database(url))
 hub.start()
-assert hub.wait("production", -1, 10)
-held = [gevent.spawn(hub.wait, "production", 0, 30) for _ in range(number)]
+assert hub.next_move("production", -1)(10)
+held = [gevent.spawn(hub.next_move("production", 0), 30) for _ in range(number)]
 gevent.sleep(0)
 print("held", flush=True)
 gevent.joinall(held)

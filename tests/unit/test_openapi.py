@@ -88,11 +88,8 @@ def test_names_are_unique_and_fit_for_generated_code(contract: Contract) -> None
 
 
 def test_every_code_is_described() -> None:
-    """The codes that the service answers with are those of the document.
-
-    405 belongs to no operation; a limit of rates is for what stands before the service.
-    """
-    assert set(STATUS) - set(problems.MODELS) == {"method_not_allowed", "rate_limited"}
+    """The codes that the service answers with are those of the document; 405 belongs to no operation."""
+    assert set(STATUS) - set(problems.MODELS) == {"method_not_allowed"}
 
 
 def test_the_document_is_plain_json(contract: Contract) -> None:

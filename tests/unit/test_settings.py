@@ -1,8 +1,10 @@
 """CONFIGSVC_* variables: what is read, what is refused and how it is said."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
 from configsvc.errors import SetupError
@@ -81,6 +83,40 @@ def test_an_unknown_variable_is_named_with_a_close_match() -> None:
     assert line.startswith("CONFIGSVC_XYZZY is no setting of configsvc: unset it")
 
 
+TEMPLATE = "redis://client-{env}:{password}@redis:6379/0"
+
+
+def test_accounts_per_environment_are_set_up_by_an_admin() -> None:
+    """Both addresses together, or the template alone where somebody else sets the accounts up."""
+    alone = Settings.from_environ({**GIVEN, "CONFIGSVC_PUSH_REDIS_URL": TEMPLATE})
+    assert alone.redis_admin_url is None
+    both = Settings.from_environ({**alone.to_environ(), "CONFIGSVC_REDIS_ADMIN_URL": "redis://admin:hunter4@redis"})
+    assert Settings.from_environ(both.to_environ()) == both
+    assert "hunter" not in repr(both)
+
+
+@pytest.mark.parametrize(
+    ("admin", "push", "said"),
+    [
+        ("admin", "", "CONFIGSVC_REDIS_ADMIN_URL sets up an account per environment, and CONFIGSVC_PUSH_REDIS_URL has"),
+        ("admin", "redis://all:hunter5@r", "CONFIGSVC_REDIS_ADMIN_URL sets up an account per environment"),
+        ("admin", "redis://c-{env}:hunter5@r", "CONFIGSVC_PUSH_REDIS_URL may hold {env} in the user's name"),
+        ("client-a", TEMPLATE, "CONFIGSVC_PUSH_REDIS_URL must not name the account of CONFIGSVC_REDIS_ADMIN_URL"),
+        (
+            "",
+            "redis://d{env}:{password}@r",
+            "CONFIGSVC_PUSH_REDIS_URL must not name the account of CONFIGSVC_REDIS_ADM",
+        ),
+        ("admin", "redis://co{env}:{password}@r", "CONFIGSVC_PUSH_REDIS_URL must not name the account of CONFIGSVC_RE"),
+    ],
+)
+def test_addresses_of_accounts_that_do_not_fit(admin: str, push: str, said: str) -> None:
+    """One line says what is wrong: no environment may take over the admin's or the relay's account."""
+    (line,) = _lines(redis_admin_url=f"redis://{admin}:hunter4@redis", push_redis_url=push)
+    assert line.startswith(said)
+    assert "hunter" not in line
+
+
 @pytest.mark.parametrize("name", ["URL", "TOKEN", "TOKEN_ADMIN", "TEST_DATABASE_URL"])
 def test_the_variables_of_the_client_and_the_tests_pass(name: str) -> None:
     """A shell that has sourced .dev/env can start the service."""
@@ -99,6 +135,26 @@ def test_passwords_show_neither_in_repr_nor_in_errors() -> None:
     said = _lines(database_url="postgresql://u:hunter5@h:no:port/%zz", redis_url="http://u:hunter6@h", port="x")
     assert len(said) == 3
     assert "hunter" not in shown + " ".join(said)
+
+
+@pytest.mark.parametrize(
+    "password", ["h0p/7zq", "h0p@7zq", "h0p#7zq", "h0p?7zq", "h0p%7zq", "12/7zq", "12#7zq", "12?7zq"]
+)
+@pytest.mark.parametrize("name", ["database_url", "redis_url", "push_redis_url"])
+def test_no_part_of_a_password_is_taken_for_a_host(name: str, password: str) -> None:
+    """It is read whole, or refused with what to do: an error on connecting would show a part of it."""
+    scheme = "postgresql" if name == "database_url" else "redis"
+    address = f"{scheme}://u:{password}@db.example:6000/0"
+    try:
+        given = getattr(Settings.from_environ({**GIVEN, f"CONFIGSVC_{name.upper()}": address}), name)
+    except SetupError as refusal:
+        said = str(refusal)
+    else:
+        said = "address"
+        read = conninfo_to_dict(given)["host"] if name == "database_url" else urlsplit(given).hostname
+        assert read == "db.example"
+    assert "address" in said
+    assert not any(part in said for part in ("h0p", "7zq"))
 
 
 def test_migrations_take_the_owners_address_when_there_is_one() -> None:

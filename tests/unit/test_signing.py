@@ -135,6 +135,15 @@ def test_derived_secrets(path: Path, tmp_path: Path) -> None:
     assert Signer.load(tmp_path / "other.key").derive("idempotency") != derived
 
 
+def test_what_derives_from_each_key(path: Path, tmp_path: Path) -> None:
+    """It is what each key alone would give, in the order of the file."""
+    generate(tmp_path / "other.key")
+    alone = [Signer.load(file).derive("accounts") for file in (path, tmp_path / "other.key")]
+    path.write_bytes(path.read_bytes() + (tmp_path / "other.key").read_bytes())
+    assert Signer.load(path).derive_from_each("accounts") == alone
+    assert Signer.load(path).derive("accounts") == alone[0]
+
+
 def test_nothing_secret_is_shown(path: Path) -> None:
     """The text of a signer shows key ids only."""
     signer = Signer.load(path)

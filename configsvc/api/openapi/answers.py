@@ -20,7 +20,8 @@ Description = Annotated[str, Field(examples=["Requests a second"])]
 Remark = Annotated[str, Field(examples=["Black Friday"])]
 Who = Annotated[str, Field(description="a token's name", examples=["anna"])]
 Moment = Annotated[AwareDatetime, Field(examples=["2026-11-21T10:00:00.000000Z"])]
-Kind = Annotated[Literal["edit", "rollback", "restore", "undo"], Field(description="what made the release")]
+Kind = Annotated[Literal["edit", "rollback", "restore", "undo", "request"], Field(description="what made the release")]
+RequestId = Annotated[int, Field(ge=1, examples=[12])]
 Approvals = Annotated[int, Field(ge=1, examples=[1])]
 ClientId = Annotated[str, Field(examples=["6f3c1a52-5d3a-4c1e-9d53-0f6f3c2d8a11"])]
 Service = Annotated[str, Field(examples=["checkout"])]
@@ -210,6 +211,25 @@ class Preview(Written):
     watchers: Affected
 
 
+class ByRequest(Answer):
+    """The release is a request that others approved."""
+
+    request: RequestId
+    author: Who
+    approved_by: list[Who]
+
+
+class ByBreakingGlass(Answer):
+    """The release was made without the review that the environment requires."""
+
+    break_glass: Annotated[str, Field(description="why", examples=["INC-4711: payments are down"])]
+
+
+ByLeave = Annotated[
+    ByRequest | ByBreakingGlass | None, Field(description="by what leave a protected environment was written")
+]
+
+
 class VersionOfKey(Answer):
     """One version of a key in one environment; a delete is one too, its value is null."""
 
@@ -222,6 +242,7 @@ class VersionOfKey(Answer):
     changed_by: Who
     kind: Kind
     note: Remark
+    review: ByLeave
     created_at: Moment
 
 
@@ -234,6 +255,7 @@ class Release(Answer):
     note: Remark
     namespaces: list[NamespaceName]
     changed_by: Who
+    review: ByLeave
     created_at: Moment
 
 
@@ -326,7 +348,7 @@ class KeyDeleted(Answer):
 class Push(Answer):
     """Where push comes from, and by which keys it is signed (docs/protocol.md)."""
 
-    url: Annotated[str, Field(examples=["redis://client:password@127.0.0.1:6379/0"])]
+    url: Annotated[str, Field(examples=["redis://client-staging:password@127.0.0.1:6379/0"])]
     keys: Annotated[
         dict[str, str],
         Field(

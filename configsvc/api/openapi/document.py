@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -27,7 +27,11 @@ Query parameters and fields that are not described are refused.\
 _TOKEN = "a token as `configsvc token create` makes it: `cfg_<id>_<secret>`"  # noqa: S105  # says what one looks like
 _JSON, _PROBLEM_JSON = "application/json", "application/problem+json"
 _COMPONENTS = "#/components"
-_PROBLEM_HEADERS = {"unauthenticated": ("WWW-Authenticate",), "unavailable": ("Retry-After",)}
+_PROBLEM_HEADERS = {
+    "unauthenticated": ("WWW-Authenticate",),
+    "rate_limited": ("Retry-After",),
+    "unavailable": ("Retry-After",),
+}
 
 
 class _Schemas(GenerateJsonSchema):
@@ -156,8 +160,12 @@ def _responses(operation: Operation, bodies: _Bodies) -> Iterable[tuple[str, Jso
         yield str(operation.status), {"description": bodies.meaning(name), "headers": headers, "content": content}
     if "If-None-Match" in operation.headers:
         yield "304", {"description": "It is what the caller has.", "headers": headers}
-    for code in operation.problems:
-        yield str(STATUS[code]), _ref("responses", code)
+    of_status = {
+        STATUS[code]: [each for each in operation.problems if STATUS[each] == STATUS[code]]
+        for code in operation.problems
+    }
+    for status, codes in of_status.items():
+        yield str(status), _ref("responses", codes[0]) if len(codes) == 1 else _one_of(codes, bodies)
 
 
 def _problem(code: str, bodies: _Bodies) -> Json:
@@ -165,6 +173,18 @@ def _problem(code: str, bodies: _Bodies) -> Json:
         "description": f"`{code}`: {bodies.meaning(code)}",
         "headers": _headers(_PROBLEM_HEADERS.get(code, ())),
         "content": bodies.content(code, _PROBLEM_JSON),
+    }
+
+
+def _one_of(codes: Sequence[str], bodies: _Bodies) -> Json:
+    """Return the answer of one status with several codes."""
+    described = [_problem(code, bodies) for code in codes]
+    contents = [each["content"][_PROBLEM_JSON] for each in described]
+    schema = {"anyOf": [content["schema"] for content in contents]}
+    return {
+        **described[0],
+        "description": " ".join(each["description"] for each in described),
+        "content": {_PROBLEM_JSON: {"schema": schema, "example": contents[0]["example"]}},
     }
 
 

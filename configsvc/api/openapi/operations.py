@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from configsvc.api import models
-from configsvc.api.openapi import answers
+from configsvc.api.openapi import answers, governance
 
 _SCOPE = "/v1/namespaces/{namespace}/envs/{env}"
 _KEYS = "/v1/namespaces/{namespace}/keys"
+_REQUEST = "/v1/requests/{request_id}"
 _PAGE = ("limit", "cursor")
 
 
@@ -52,7 +53,7 @@ class Operation:
         return (
             "malformed",
             "internal",
-            *(() if self.anonymous else ("unauthenticated", "unavailable")),
+            *(() if self.anonymous else ("unauthenticated", "rate_limited", "unavailable")),
             *(() if self.body is None else ("payload_too_large", "validation_failed")),
             *self.codes,
         )
@@ -82,7 +83,19 @@ def _write(id_: str, call: str, does: str, body: type[models.Body], *, body_opti
         takes=("dry_run",),
         headers=("If-Match", "Idempotency-Key"),
         gives=("Idempotent-Replayed",),
-        codes=("forbidden", "not_found", "conflict", "revision_mismatch"),
+        codes=("forbidden", "not_found", "conflict", "review_required", "revision_mismatch"),
+    )
+
+
+def _step(id_: str, call: str, does: str, body: type[models.Body], *codes: str, optional: bool = False) -> Operation:
+    return Operation(
+        id_,
+        call,
+        does,
+        governance.RequestInFull,
+        body,
+        body_optional=optional,
+        codes=("forbidden", "not_found", "conflict", *codes),
     )
 
 
@@ -158,7 +171,7 @@ OPERATIONS: Sequence[Operation] = (
         "Change a key's description or schema",
         answers.Key,
         models.KeyChange,
-        codes=("forbidden", "not_found"),
+        codes=("forbidden", "not_found", "review_required"),
     ),
     Operation(
         "keys.delete_key",
@@ -192,6 +205,109 @@ OPERATIONS: Sequence[Operation] = (
         "Change an environment's protection",
         answers.Environment,
         models.EnvironmentChange,
+        codes=("forbidden", "not_found"),
+    ),
+    Operation(
+        "change_requests.open_request",
+        "POST /v1/envs/{env}/requests",
+        "Propose a release",
+        governance.RequestInFull,
+        models.NewRequest,
+        201,
+        gives=("Location",),
+        codes=("forbidden", "not_found"),
+    ),
+    Operation(
+        "change_requests.list_requests",
+        "GET /v1/requests",
+        "List change requests, newest first",
+        answers.Page[governance.Request],
+        takes=(*_PAGE, "env", "namespace", "status", "author"),
+        codes=("not_found",),
+    ),
+    _read("change_requests.get_request", f"GET {_REQUEST}", "Read a change request", governance.RequestInFull),
+    _step(
+        "change_requests.edit_request", f"PATCH {_REQUEST}", "Propose something else in its place", models.RequestEdit
+    ),
+    _step(
+        "change_requests.review",
+        f"POST {_REQUEST}/reviews",
+        "Approve, reject or comment on a request",
+        models.Review,
+        "revision_mismatch",
+    ),
+    _step(
+        "change_requests.withdraw", f"POST {_REQUEST}/withdraw", "End one's own request", models.Comment, optional=True
+    ),
+    Operation(
+        "change_requests.apply",
+        f"POST {_REQUEST}/apply",
+        "Commit an approved request as one release",
+        answers.Written | answers.Preview,
+        models.Nothing,
+        body_optional=True,
+        takes=("dry_run",),
+        headers=("If-Match", "Idempotency-Key"),
+        gives=("Idempotent-Replayed",),
+        codes=("forbidden", "not_found", "conflict", "revision_mismatch"),
+    ),
+    Operation(
+        "audit.list_events",
+        "GET /v1/audit",
+        "Read the audit trail, newest first",
+        answers.Page[governance.AuditEvent],
+        takes=(*_PAGE, "env", "namespace", "key", "actor", "action", "since", "until"),
+        codes=("not_found",),
+    ),
+    Operation(
+        "access.me",
+        "GET /v1/me",
+        "Ask what one may do",
+        governance.Me,
+        takes=("namespace", "env"),
+        codes=("not_found",),
+    ),
+    Operation(
+        "access.list_tokens",
+        "GET /v1/tokens",
+        "List living tokens, newest first",
+        answers.Page[governance.Token],
+        takes=_PAGE,
+        codes=("forbidden",),
+    ),
+    _create("access.create_token", "POST /v1/tokens", "Make a token", governance.MadeToken, models.NewToken),
+    Operation(
+        "access.revoke_token",
+        "DELETE /v1/tokens/{token_id}",
+        "End a token",
+        None,
+        status=204,
+        codes=("forbidden", "not_found"),
+    ),
+    Operation(
+        "access.list_grants",
+        "GET /v1/grants",
+        "List grants of living tokens, newest first",
+        answers.Page[governance.Grant],
+        takes=(*_PAGE, "token_id"),
+        codes=("forbidden",),
+    ),
+    Operation(
+        "access.create_grant",
+        "POST /v1/grants",
+        "Let a token do more",
+        governance.MadeGrant,
+        models.GrantForToken,
+        201,
+        gives=("Location",),
+        codes=("forbidden",),
+    ),
+    Operation(
+        "access.delete_grant",
+        "DELETE /v1/grants/{grant_id}",
+        "Take a grant back",
+        None,
+        status=204,
         codes=("forbidden", "not_found"),
     ),
     Operation("health.healthz", "GET /healthz", "Is the process up?", answers.Alive, anonymous=True),

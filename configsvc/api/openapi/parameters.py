@@ -7,15 +7,16 @@ from pydantic import AwareDatetime, Field, WithJsonSchema
 
 from configsvc.api import door
 from configsvc.api.models import EnvName, KeyName, NamespaceName, pattern
-from configsvc.api.problems import RETRY_AFTER_S
 from configsvc.api.sync import WATCH_S_DEFAULT, WATCH_S_MAX
 from configsvc.api.watchers import WAIT_S_MAX
-from configsvc.domain import cursors
+from configsvc.domain import cursors, reviews
 
 _Revision = Annotated[int, Field(ge=0, le=door.NUMBER_MAX, examples=[1])]
 _Since = Annotated[
     str, Field(pattern=f"{pattern(door.NUMBER)}|{pattern(cursors.CURSOR)}", examples=["46.9f3a5c0d1e2b4f60"])
 ]
+_TokenId = Annotated[str, Field(max_length=100, examples=["0a1b2c3d4e5f"])]
+_Name = Annotated[str, Field(max_length=200, examples=["anna"])]
 _Etag = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": pattern(door.ETAG), "examples": ['"r46.9f3a5c0d1e2b4f60"']})
 ]
@@ -35,6 +36,9 @@ PATH: Mapping[str, Parameter] = {
     "env": Parameter(EnvName, "the environment", required=True),
     "key": Parameter(KeyName, "the key", required=True),
     "revision": Parameter(_Revision, "the number of a release", required=True),
+    "request_id": Parameter(_Revision, "the number of a change request", required=True),
+    "token_id": Parameter(_TokenId, "the first part of a token, after `cfg_`", required=True),
+    "grant_id": Parameter(_Revision, "the number of a grant", required=True),
 }
 
 QUERY: Mapping[str, Parameter] = {
@@ -57,6 +61,14 @@ QUERY: Mapping[str, Parameter] = {
         Annotated[int, Field(ge=0, le=WATCH_S_MAX)], "seconds to wait for something new", WATCH_S_DEFAULT
     ),
     "wait": Parameter(Annotated[int, Field(ge=0, le=WAIT_S_MAX)], "seconds to wait until all have it", 0),
+    "env": Parameter(EnvName, "only what is about this environment"),
+    "key": Parameter(KeyName, "only what is about this key; goes with `namespace`"),
+    "status": Parameter(Literal[reviews.STATUSES], "only requests that stand so"),
+    "author": Parameter(_Name, "only requests by this token"),
+    "actor": Parameter(_Name, "only what this token did"),
+    "action": Parameter(_Name, "only this action, or all that begin with this word and a dot, such as `release`"),
+    "until": Parameter(AwareDatetime, "only what was before this time"),
+    "token_id": Parameter(_TokenId, "only those of this token"),
     "dry_run": Parameter(bool, "check everything and answer what would happen, but write nothing", False),
 }
 
@@ -78,7 +90,5 @@ ANSWER_HEADERS: Mapping[str, Parameter] = {
     "Location": Parameter(str, "where the new thing is", required=True),
     "Idempotent-Replayed": Parameter(Literal["true"], "this is the answer to an earlier request of the same key"),
     "WWW-Authenticate": Parameter(Literal["Bearer"], "how to come in", required=True),
-    "Retry-After": Parameter(
-        Annotated[int, Field(examples=[RETRY_AFTER_S])], "seconds to wait before trying again", required=True
-    ),
+    "Retry-After": Parameter(Annotated[int, Field(examples=[1])], "seconds to wait before trying again", required=True),
 }

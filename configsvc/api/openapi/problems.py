@@ -25,12 +25,20 @@ MEANING = {
         "there is no environment canary, or you have no grant there",
     ),
     "conflict": ("It contradicts what is there.", "an environment named canary exists"),
+    "review_required": (
+        "The environment is protected: the change has to be proposed.",
+        "production is protected: POST the change to /v1/envs/production/requests",
+    ),
     "revision_mismatch": (
         "If-Match does not hold: somebody changed it since.",
         "rate_limit has changed since you read it",
     ),
     "payload_too_large": ("More bytes or items than the limit.", "the body is larger than 1048576 bytes"),
     "validation_failed": ("Good JSON that breaks the contract.", "value: must be true or false"),
+    "rate_limited": (
+        "The caller makes more requests than it may, or has more of them held.",
+        "checkout makes more than 2000 requests a second: wait as long as Retry-After says",
+    ),
     "internal": ("A bug; the service's log has more under the request id.", "something is wrong in the service"),
     "unavailable": ("A part that this needs does not answer now.", "the database does not answer now"),
 }
@@ -62,10 +70,16 @@ class Collision(Answer):
     revision: Revision
 
 
+_RequestUrl = Annotated[str, Field(description="where to propose it", examples=["/v1/envs/production/requests"])]
 _MORE: dict[str, dict[str, Any]] = {
+    "review_required": {"request_url": (_RequestUrl, ...)},
+    "forbidden": {
+        "request_url": (_RequestUrl | None, Field(default=None, description="where to propose it instead, if one may"))
+    },
     "validation_failed": {"errors": (list[FieldError], Field(min_length=1))},
     "conflict": {
-        "conflicts": (list[Collision], Field(default_factory=list, description="what an undo would have to overwrite"))
+        "conflicts": (list[Collision], Field(default_factory=list, description="what an undo would have to overwrite")),
+        "request_status": (str | None, Field(default=None, description="how the request stands", examples=["applied"])),
     },
 }
 

@@ -60,7 +60,7 @@ def _row(call: str, operation: Json) -> str:
     names = [reference["$ref"].rpartition("/")[2].partition(".") for reference in operation["parameters"]]
     takes = ", ".join(f"`{name}`" for place, _, name in names if place != "path")
     open_ = " (*no token*)" if operation.get("security") == [] else ""
-    problems = ", ".join(status for status, response in operation["responses"].items() if "$ref" in response)
+    problems = ", ".join(status for status in operation["responses"] if status >= "400")
     return f"| `{call}` | {operation['summary']}{open_} | {takes} | {problems} |"
 
 

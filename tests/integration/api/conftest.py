@@ -15,6 +15,9 @@ from configsvc.service.tokens import Wanted
 from configsvc.settings import Settings
 from configsvc.store.access import NewGrant
 
+#: Of a write of a protected environment that no test of reviews is about.
+BREAK_GLASS = {"break_glass": {"reason": "a test"}}
+
 
 @dataclass(frozen=True)
 class Caller:

@@ -30,6 +30,11 @@ BODIES: dict[str, Any] = {
     "POST S/config/{key}/rollback": {"version": 1},
     "POST S/restore": {"revision": 0},
     "POST /v1/envs/{env}/releases": {"changes": [{"namespace": "{ns}", "key": "{key}", "value": 2}]},
+    "POST /v1/envs/{env}/requests": {"changes": [{"namespace": "{ns}", "key": "{key}", "value": 2}]},
+    "PATCH /v1/requests/{request_id}": {"note": "changed"},
+    "POST /v1/requests/{request_id}/reviews": {"decision": "approve"},
+    "POST /v1/tokens": {"name": "{fresh}"},
+    "POST /v1/grants": {"token_id": "{token_id}", "role": "viewer"},
 }
 QUERIES = {"GET S/diff": "?from=0", "GET S/watch": "?timeout=0"}
 
@@ -78,19 +83,32 @@ def test_environments_of_a_call_are_all_in_the_table() -> None:
 
 
 @pytest.fixture
+def author(limited: Callable[..., Caller]) -> Caller:
+    """Somebody who proposes, and is in no column of the table."""
+    return limited("developer")
+
+
+@pytest.fixture
 def column(caller: Callable[[str | None], Caller], limited: Callable[..., Caller]) -> dict[str, Caller]:
     """A caller for each column of the table."""
     elsewhere = limited("admin", "search", ["development"])
     return {"no token": caller(None), "no grant here": elsewhere} | {role: caller(role) for role in ROLES}
 
 
-def test_the_table_is_what_the_service_does(admin: Caller, column: dict[str, Caller]) -> None:
+def test_the_table_is_what_the_service_does(
+    admin: Caller, author: Caller, column: dict[str, Caller], limited: Callable[..., Caller]
+) -> None:
     """Every call as every role, in both kinds of environment, is decided as written; what is refused writes nothing."""
     counter = itertools.count()
+    approver = limited("ops")
     wrong = []
     for call, kind, decisions in _rows():
         for env, (who, decision) in itertools.product(ENVS[kind], decisions.items()):
             names = _place(admin, env, f"n{next(counter)}", unset=call.startswith("DELETE /v1/namespaces/"))
+            if "_id}" in call or call == "POST /v1/grants":
+                own = call.startswith("PATCH") or call.endswith("/withdraw")
+                proposing = column[who] if own and decision == "yes" else author
+                names |= _numbers(admin, proposing, approver if call.endswith("/apply") else None, names)
             before = admin.get("/v1/envs").json
             answer = column[who].send(*_request(call, names))
             got = "yes" if answer.status_code < 400 else str(answer.status_code)
@@ -104,17 +122,31 @@ def test_the_table_is_what_the_service_does(admin: Caller, column: dict[str, Cal
 def _place(admin: Caller, env: str, name: str, *, unset: bool) -> dict[str, str]:
     """Make a key with one value, so that every call has something to do; return the names of all."""
     path = f"/v1/namespaces/payments/envs/{env}/config/{name}"
-    release = admin.put(path, {"value": 1, "type": "int"}).json
+    glass = {"break_glass": {"reason": "a test"}}
+    release = admin.put(path, {"value": 1, "type": "int", **glass}).json
     if unset:
-        admin.delete(path)
+        admin.delete(path, glass)
     return {"ns": "payments", "env": env, "key": name, "fresh": f"{name}-new", "revision": str(release["revision"])}
 
 
-def test_hidden_looks_like_absent(admin: Caller, limited: Callable[..., Caller]) -> None:
+def _numbers(admin: Caller, author: Caller, approver: Caller | None, names: dict[str, str]) -> dict[str, str]:
+    """Make what calls name by its number: a token with a grant, and a request, approved by ``approver`` if given."""
+    token = admin.post("/v1/tokens", {"name": f"{names['key']}-bot"}).json
+    grant = admin.post("/v1/grants", {"token_id": token["id"], "role": "viewer"}).json
+    changes = [{"namespace": names["ns"], "key": names["key"], "value": 3}]
+    request = author.post(f"/v1/envs/{names['env']}/requests", {"changes": changes}).json
+    if approver is not None:
+        assert approver.post(f"/v1/requests/{request['id']}/reviews", {"decision": "approve"}).status_code == 200
+    return {"token_id": token["id"], "grant_id": str(grant["id"]), "request_id": str(request["id"])}
+
+
+def test_hidden_looks_like_absent(admin: Caller, author: Caller, limited: Callable[..., Caller]) -> None:
     """Without a grant, what is there and what is not there are told in the same words."""
     stranger = limited("admin", "search", ["development"])
     there = _place(admin, "production", "secret-plan", unset=False)
+    there |= _numbers(admin, author, None, there)
     absent = {"ns": "nobodys1", "env": "no-such-en", "key": "no-such-key", "fresh": "x", "revision": "1"}
+    absent |= {"token_id": "none", "grant_id": "9999998", "request_id": "9999999"}
     for call, _, decisions in _rows():
         if decisions["no grant here"] != "404":
             continue
@@ -123,6 +155,7 @@ def test_hidden_looks_like_absent(admin: Caller, limited: Callable[..., Caller])
             there | {"key": absent["key"]},
             there | {"env": absent["env"]},
             there | {"ns": absent["ns"]},
+            there | {"request_id": absent["request_id"]},
         ):
             told = [_told(stranger, call, names) for names in (hidden, absent)]
             assert told[0] == told[1], call
@@ -131,7 +164,7 @@ def test_hidden_looks_like_absent(admin: Caller, limited: Callable[..., Caller])
 def _told(caller: Caller, call: str, names: dict[str, str]) -> tuple[int, str]:
     answer = caller.send(*_request(call, names), headers={"X-Request-Id": "same"})
     text = answer.text
-    for part in ("ns", "env", "key"):
+    for part in ("ns", "env", "key", "request_id"):
         text = re.sub(rf"(?<![\w-]){names[part]}(?![\w-])", f"<{part}>", text)
     return answer.status_code, text
 

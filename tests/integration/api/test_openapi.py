@@ -4,12 +4,14 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from unittest import mock
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from configsvc.api.openapi.operations import OPERATIONS
 from configsvc.errors import Unavailable
+from configsvc.service import rates
 from tests.integration.api.conftest import Caller
 from tests.openapi import Contract
 
@@ -46,6 +48,7 @@ class Examples:
     def __init__(self, caller: Callable[[str | None], Caller], env: str) -> None:
         self._caller = caller
         self._env = env
+        self._numbers: dict[str, str] = {}
         admin = caller("admin")
         assert admin.post("/v1/envs", {"name": env}).status_code == 201
         for key, value in {"rate_limit": 100, "old_limit": 10}.items():
@@ -56,6 +59,7 @@ class Examples:
         """Send an operation as its examples show it, but for what is given otherwise."""
         operation = CONTRACT.operations[name]
         names = {"namespace": "payments", "env": self._env, "key": "rate_limit", "revision": "1"}
+        names |= self._made(name) if "_id}" in operation["path"] or name == "access_create_grant" else {}
         query = {
             each["name"]: "1" for each in CONTRACT.parameters(name) if each["in"] == "query" and "required" in each
         }
@@ -63,9 +67,28 @@ class Examples:
         body = other.pop("body", None)
         if body is None and "requestBody" in operation:
             body = self.body(name)
+            body |= {"token_id": names["token_id"]} if name == "access_create_grant" else {}
         path = operation["path"].format_map(names | other.pop("path", {}))
         query |= other.pop("query", {})
         return self._caller(role).send(operation["method"], path, body, query_string=query, **other)
+
+    def _made(self, name: str) -> dict[str, str]:
+        """Make, once, what a path names by its number: a token with a grant, or a request that waits."""
+        if self._numbers:
+            return self._numbers
+        admin = self._caller("admin")
+        if name.startswith("access"):
+            made = admin.post("/v1/tokens", {"name": f"{self._env}-bot"}).json
+            grant = admin.post("/v1/grants", {"token_id": made["id"], "role": "viewer"}).json
+            self._numbers = {"token_id": made["id"], "grant_id": str(grant["id"])}
+            return self._numbers
+        changes = [{"namespace": "payments", "key": "rate_limit", "value": 120}]
+        author = self._caller("ops" if name == "change_requests_review" else "admin")
+        made = author.post(f"/v1/envs/{self._env}/requests", {"changes": changes}).json
+        self._numbers = {"request_id": str(made["id"])}
+        if name == "change_requests_apply":
+            self._caller("ops").post(f"/v1/requests/{made['id']}/reviews", {"decision": "approve"})
+        return self._numbers
 
     def body(self, name: str) -> dict[str, Any]:
         """Return the example of a body."""
@@ -97,7 +120,10 @@ class Examples:
     def not_found(self, name: str) -> TestResponse:
         """404."""
         absent = {"body": self.body(name) | {"env": "nowhere"}} if name == "sync_synchronize" else {}
-        return self.send(name, path={"namespace": "nobody", "env": "nowhere", "key": "nothing"}, **absent)
+        numbers = {"request_id": "999999", "token_id": "nobody", "grant_id": "999999"}
+        if "{" not in CONTRACT.operations[name]["path"] and name.startswith(("access", "audit", "change")):
+            absent = {"query": {"env": "nowhere"} if name != "access_me" else {"namespace": "nobody", "env": "nowhere"}}
+        return self.send(name, path={"namespace": "nobody", "env": "nowhere", "key": "nothing"} | numbers, **absent)
 
     def conflict(self, name: str) -> TestResponse:
         """409: the second time, because of the first."""
@@ -105,10 +131,19 @@ class Examples:
             headers = {"Idempotency-Key": "the-same"}
             assert self.send(name, headers=headers).status_code == 200
             return self.send(name, headers=headers, body=self.body(name) | {"note": "something else"})
+        if name == "change_requests_review":
+            self.send(name, body={"decision": "reject"})
+        if name == "keys_change_key":
+            self._caller("admin").patch(f"/v1/envs/{self._env}", {"review_required": True})
+            return self.send(name, body={"schema": {"maximum": 1_000_000}})
+        if name == "change_requests_edit_request":
+            self.send("change_requests_withdraw")
         return self.send(name)
 
     def mismatch(self, name: str) -> TestResponse:
         """412."""
+        if name == "change_requests_review":
+            return self.send(name, body={"decision": "approve", "digest": "0" * 64})
         return self.send(name, headers={"If-Match": '"r99.0123456789abcdef"'})
 
     def too_large(self, name: str) -> TestResponse:
@@ -118,6 +153,11 @@ class Examples:
     def invalid(self, name: str) -> TestResponse:
         """422."""
         return self.send(name, body={"nonsense": 1})
+
+    def too_often(self, name: str) -> TestResponse:
+        """429: with no burst at all, every request is one too many."""
+        with mock.patch.object(rates, "BURST_S", -1):
+            return self.send(name)
 
 
 #: The way to each status. What only refuses comes first; a conflict needs the success before it.
@@ -130,6 +170,7 @@ WAYS: Mapping[str, Callable[[Examples, str], TestResponse]] = {
     "412": Examples.mismatch,
     "413": Examples.too_large,
     "422": Examples.invalid,
+    "429": Examples.too_often,
     "2": Examples.success,
     "409": Examples.conflict,
 }

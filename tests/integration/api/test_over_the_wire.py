@@ -3,17 +3,24 @@
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from configsvc.dev.stack import Stack
+from configsvc.service import tokens
+from configsvc.service.tokens import Wanted
+from configsvc.store.access import NewGrant
 
 WRITERS, READERS, RELEASES_EACH = 4, 4, 40
+#: Promised by docs/security.md.
+REVOKED_WITHIN_S = 10
 
 Send = Callable[..., tuple[int, Any]]
 
@@ -92,6 +99,35 @@ def _read(send: Send, names: list[str], done: threading.Event, deltas: bool) -> 
             have, view = answer["cursor"], answer["view"]
         if last:
             return revision, state[names[0]]
+
+
+def test_a_revoked_token_holds_nothing_for_10_s(stack: Stack, connect: Callable[[str], Send], namespace: str) -> None:
+    """Watches and waits for convergence that would go on for half a minute are ended, whichever worker holds them."""
+    path = f"/v1/namespaces/{namespace}/envs/staging"
+    _, release = connect("ops")("PUT", f"{path}/config/a", {"value": 1, "type": "int"})
+    wanted = Wanted(namespace, [NewGrant("service", "*", None)])
+    stack.tokens[namespace] = tokens.create(stack.database_url, wanted, actor="the tests")
+    calls = [f"{path}/watch?since={release['cursor']}&timeout=55"] * 4
+    calls += [f"/v1/envs/staging/releases/{release['revision']}/convergence?wait=30"] * 2
+    # Each connection has asked before, so its worker knows the token.
+    sends = [connect(namespace) for _ in calls]
+    assert {send("GET", f"{path}/config")[0] for send in sends} == {200}
+    with ThreadPoolExecutor(len(calls)) as threads:
+        held = [threads.submit(send, "GET", call) for send, call in zip(sends, calls, strict=True)]
+        with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+            connection.execute("UPDATE token SET revoked_at = clock_timestamp() WHERE name = %s", [namespace])
+        deadline = time.monotonic() + REVOKED_WITHIN_S
+        assert {request.result(deadline - time.monotonic())[0] for request in held} == {401}
+
+
+def test_no_header_tells_versions(stack: Stack) -> None:
+    """The server does not say which version of what it runs."""
+    address = urlsplit(stack.url)
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)) as connection:
+        connection.request("GET", "/healthz")
+        headers = connection.getresponse().headers
+    assert headers.get_all("Server") == ["gunicorn"]
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_a_body_of_untold_length_is_read_whole_or_refused(stack: Stack, namespace: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.api.conftest import Caller
+from tests.integration.api.conftest import BREAK_GLASS, Caller
 from tests.integration.api.test_history import RELEASES, SCOPE, put, values
 from tests.integration.api.test_plans import WRITES, Write, at_once, newest, restore
 
@@ -20,9 +20,9 @@ def declare(caller: Caller, key: str, schema: object, type_: str = "int") -> Any
     return caller.post(KEYS, {"key": key, "type": type_, "schema": schema})
 
 
-def change(caller: Caller, key: str, schema: object) -> Any:
+def change(caller: Caller, key: str, schema: object, **more: Any) -> Any:
     """Give a key another schema."""
-    return caller.patch(f"{KEYS}/{key}", {"schema": schema})
+    return caller.patch(f"{KEYS}/{key}", {"schema": schema, **more})
 
 
 def test_a_schema_is_declared_shown_changed_and_dropped(ops: Caller) -> None:
@@ -93,16 +93,16 @@ def test_one_bad_value_of_a_batch_refuses_it_whole(ops: Caller) -> None:
 def test_a_change_that_present_values_would_break_is_refused(ops: Caller) -> None:
     """Each environment is named; past values and unset ones don't count; nothing is changed."""
     for env, value in (("staging", 5), ("production", 6), ("development", 1)):
-        ops.put(f"/v1/namespaces/payments/envs/{env}/config/a", {"value": value, "type": "int"})
-    answer = change(ops, "a", SMALL)
+        ops.put(f"/v1/namespaces/payments/envs/{env}/config/a", {"value": value, "type": "int", **BREAK_GLASS})
+    answer = change(ops, "a", SMALL, **BREAK_GLASS)
     assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
     assert [error["field"] for error in answer.json["errors"]] == ["schema", "schema"]
     assert ["staging" in error["message"] for error in answer.json["errors"]] == [True, False]
     assert ["production" in error["message"] for error in answer.json["errors"]] == [False, True]
     assert ops.get(f"{KEYS}/a").json["schema"] is None
     put(ops, "a", 2)
-    assert change(ops, "a", SMALL).status_code == 422
-    ops.delete("/v1/namespaces/payments/envs/production/config/a")
+    assert change(ops, "a", SMALL, **BREAK_GLASS).status_code == 422
+    ops.delete("/v1/namespaces/payments/envs/production/config/a", BREAK_GLASS)
     assert change(ops, "a", SMALL).status_code == 200
 
 
@@ -132,15 +132,19 @@ def test_values_are_never_quoted(ops: Caller) -> None:
 
 
 def test_who_may_change_a_schema(ops: Caller, limited: Callable[..., Caller]) -> None:
-    """A developer may, until the key has a value in a protected environment: then it takes ops."""
+    """A developer may, until the key has a value in a protected environment: then it takes ops and a review."""
     developer = limited("developer")
     declare(ops, "a", None)
     put(ops, "a", 1)
     assert change(developer, "a", SMALL).status_code == 200
-    ops.put("/v1/namespaces/payments/envs/production/config/a", {"value": 1})
-    assert change(developer, "a", {"maximum": 3}).status_code == 403
+    ops.put("/v1/namespaces/payments/envs/production/config/a", {"value": 1, **BREAK_GLASS})
+    for glass in ({}, BREAK_GLASS):
+        assert change(developer, "a", {"maximum": 3}, **glass).status_code == 403
     assert developer.patch(f"{KEYS}/a", {"description": "x"}).status_code == 200
-    assert change(ops, "a", {"maximum": 3}).status_code == 200
+    answer = change(ops, "a", {"maximum": 3})
+    assert (answer.status_code, answer.json["code"]) == (409, "review_required")
+    assert answer.json["request_url"] == "/v1/envs/production/requests"
+    assert change(ops, "a", {"maximum": 3}, **BREAK_GLASS).status_code == 200
 
 
 def test_a_schema_changes_while_many_write(ops: Caller) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.api.conftest import Caller
+from tests.integration.api.conftest import BREAK_GLASS, Caller
 
 STAGING = "/v1/namespaces/payments/envs/staging/config"
 PRODUCTION = "/v1/namespaces/payments/envs/production/config"
@@ -158,7 +158,7 @@ def test_environments_count_for_themselves(ops: Caller) -> None:
     """A release in one environment shows in no other, and each counts its own revisions."""
     ops.put(f"{STAGING}/limit", {"value": 5, "type": "int"})
     ops.put(f"{STAGING}/limit", {"value": 6})
-    assert ops.put(f"{PRODUCTION}/limit", {"value": 7}).json["revision"] == 1
+    assert ops.put(f"{PRODUCTION}/limit", {"value": 7, **BREAK_GLASS}).json["revision"] == 1
     assert (values(ops), values(ops, env="production")) == ({"limit": 6}, {"limit": 7})
 
 

@@ -125,7 +125,15 @@ def test_relay_ends_cleanly(settings: Settings, tmp_path: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
-@pytest.mark.parametrize("word", ["serve", "relay"])
+def test_redis_accounts_need_a_template(settings: Settings) -> None:
+    """Without accounts per environment there is nothing to print, and one line says what to set."""
+    own = settings.model_copy(update={"push_redis_url": "redis://all:hunter2@redis", "redis_admin_url": None})
+    line = refusal([*COMMAND, "redis-accounts"], surroundings(**own.to_environ()))
+    assert "CONFIGSVC_PUSH_REDIS_URL names no account per environment" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("word", ["serve", "relay", "redis-accounts"])
 def test_missing_settings_are_said_without_a_stack_trace(word: str) -> None:
     """Exit code 1 and a line for each variable."""
     done = subprocess.run([*COMMAND, word], capture_output=True, text=True, timeout=30, env=surroundings())
@@ -139,7 +147,18 @@ def test_missing_settings_are_said_without_a_stack_trace(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["dev"], ["serve"], ["migrate"], ["relay"], ["token", "create"], ["keys"], ["audit", "verify"]]
+    "words",
+    [
+        [],
+        ["dev"],
+        ["serve"],
+        ["migrate"],
+        ["relay"],
+        ["redis-accounts"],
+        ["token", "create"],
+        ["keys"],
+        ["audit", "verify"],
+    ],
 )
 def test_help_explains_each_command(words: list[str]) -> None:
     """--help of every command works without any setting."""

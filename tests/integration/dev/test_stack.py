@@ -1,16 +1,20 @@
 """`Stack`, as the demo and the end-to-end tests use it."""
 
 import http.client
+import json
 import os
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from configclient import ConfigClient
 from configsvc.dev.process import descendants
 from configsvc.dev.stack import Stack
-from tests.integration.dev.running import is_running
+from tests.integration.dev.running import eventually, is_running
 
 
 def _status(stack: Stack) -> int:
@@ -54,3 +58,22 @@ def test_several_relays_and_nothing_left_behind(tmp_path: Path) -> None:
     stack.stop()
     assert len(started) > 10
     assert not [pid for pid in started if is_running(pid)]
+
+
+def test_an_environment_made_over_http_gets_push(stack: Stack, namespace: str) -> None:
+    """Its clients listen within moments, by an account that was made for them, and hear what is released."""
+    _post(stack, "/v1/envs", {"name": "brand-new", "description": "of one test"})
+    with ConfigClient("checkout", "brand-new", [namespace], url=stack.url, token=stack.tokens["service"]) as client:
+        eventually(lambda: client.status().transport == "redis", 10, "listening")
+        _post(stack, f"/v1/namespaces/{namespace}/keys", {"key": "rate", "type": "int"})
+        change = {"namespace": namespace, "key": "rate", "value": 7}
+        revision = _post(stack, "/v1/envs/brand-new/releases", {"changes": [change]})["revision"]
+        assert client.wait_for(revision, 10)
+        assert client.status().transport == "redis"
+
+
+def _post(stack: Stack, path: str, body: object) -> Any:
+    headers = {"Authorization": f"Bearer {stack.tokens['admin']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{stack.url}{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return json.load(response)

@@ -1,7 +1,7 @@
 """A test double of the service: speaks the protocol over real HTTP on 127.0.0.1, pushes through a fake Redis.
 
-It behaves unless told otherwise: `canned` answers are given first, one per request; `beating`, `pushing` and
-`fake_redis.connected` switch parts of it off.
+It behaves unless told otherwise: `canned` answers are given first, one per request; `beating`, `pushing`,
+`knows_account` and `fake_redis.connected` switch parts of it off.
 """
 
 import base64
@@ -18,6 +18,7 @@ from typing import Any
 import fakeredis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from redis.client import PubSub
+from redis.exceptions import AuthenticationError
 
 ENV = "production"
 TOKEN = "cfg_test_hush-hush"
@@ -64,6 +65,7 @@ class ServiceDouble:
         self.next_sync_s = 30.0
         self.report_within_s = 2.0
         self.push_url = "redis://push-account:hush@double:6379"
+        self.knows_account = True
         self.fake_redis = fakeredis.FakeServer()
         self.canned: deque[Canned] = deque()
         self.requests: list[dict[str, Any]] = []
@@ -165,6 +167,8 @@ class ServiceDouble:
         with self.news:
             self.listeners.append(url)
             self.news.notify_all()
+        if not self.knows_account:
+            raise AuthenticationError("invalid username-password pair or user is disabled.")
         pubsub: PubSub = fakeredis.FakeRedis(server=self.fake_redis).pubsub()  # type: ignore[no-untyped-call]
         return pubsub
 

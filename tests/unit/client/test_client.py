@@ -211,6 +211,22 @@ def test_another_push_url_is_followed(service: ServiceDouble, start: Start) -> N
     assert client.status().state == "live"
 
 
+def test_an_account_that_is_not_there_yet(
+    service: ServiceDouble, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis refuses it: the client polls, says so once, tries again, and listens once it is let in."""
+    service.knows_account = False
+    client = start()
+    wait_for_transport(client, "longpoll")
+    with service.news:
+        assert service.news.wait_for(lambda: len(service.listeners) >= 5, WAIT_S)
+    assert client.wait_for(service.commit({"payments": {"rate_limit": 200}}), WAIT_S)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == ["production: degraded: push: invalid username-password pair or user is disabled."]
+    service.knows_account = True
+    wait_for_transport(client, "redis")
+
+
 def test_a_snapshot_never_changes(service: ServiceDouble, start: Start) -> None:
     """It keeps its revision and values; a later one has the new ones."""
     client = start()

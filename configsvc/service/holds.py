@@ -1,0 +1,82 @@
+"""Requests that are held until something happens: how many a token may have, and that it still may have them.
+
+Who holds asks again every few seconds whether the caller may still have an answer, from the authenticator's memory, so
+that thousands of held requests of one token cost one look-up in ``CACHE_S``; and the database once more at the end. A
+token that was revoked, and a grant that was taken away, end what they hold within ``RECHECK_S + CACHE_S``, under 10 s.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from configsvc.errors import RateLimited
+from configsvc.service.access import Caller
+
+#: Between two looks at the rights of a held request.
+RECHECK_S = 4.0
+#: Places get free whenever something happens in the environment, or a hold is over.
+RETRY_AFTER_S = 5
+
+
+class Authenticate(Protocol):
+    """Authenticates the same request again."""
+
+    def __call__(self, *, fresh: bool) -> Caller:
+        """Return the caller as of now; not ``fresh``: as of ``CACHE_S`` ago at most. Raises Unauthenticated."""
+        ...
+
+
+class Holds:
+    """Holds requests, and counts them by caller. Each worker counts for itself. Safe to share between threads."""
+
+    def __init__(self, held_max: int) -> None:
+        """``held_max``: requests of one caller that may be held at a time."""
+        self._held_max = held_max
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()
+
+    def hold(
+        self,
+        caller: Caller,
+        authenticate: Authenticate,
+        check: Callable[[Caller], object],
+        wait: Callable[[float], bool],
+        timeout_s: float,
+    ) -> Caller:
+        """Wait for something, at most ``timeout_s``, and return the caller as the database knows it then.
+
+        ``wait``: returns True when it has happened, False after so many seconds; called again where it left off.
+        ``check``: raises what ends the hold, for a caller who may no longer have an answer.
+
+        Raises:
+            RateLimited: the caller holds as many requests as it may already.
+            Unauthenticated: the token was revoked or has expired meanwhile.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._place(caller.name):
+            while not wait(min(timeout_s, RECHECK_S)):
+                timeout_s = deadline - time.monotonic()
+                if timeout_s <= 0:
+                    break
+                check(authenticate(fresh=False))
+        return authenticate(fresh=True)
+
+    @contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        with self._lock:
+            if self._held[name] >= self._held_max:
+                raise RateLimited(
+                    f"{name} holds {self._held_max} requests here already: let them end, or ask without waiting",
+                    retry_after_s=RETRY_AFTER_S,
+                )
+            self._held[name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held[name] -= 1
+                if not self._held[name]:
+                    del self._held[name]
