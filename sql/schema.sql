@@ -389,16 +389,17 @@ CREATE FUNCTION record_audit_event(
 ) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     v_env_id smallint;
+    v_env text; -- as it is stored: NULL where there is no such environment
     v_chain smallint := 0;
 BEGIN
     IF p_in_order THEN
-        SELECT e.id, e.id INTO v_env_id, v_chain FROM environment e WHERE e.name = p_env FOR NO KEY UPDATE;
+        SELECT e.id, e.name, e.id INTO v_env_id, v_env, v_chain FROM environment e WHERE e.name = p_env FOR NO KEY UPDATE;
     ELSE
-        SELECT e.id INTO v_env_id FROM environment e WHERE e.name = p_env;
+        SELECT e.id, e.name INTO v_env_id, v_env FROM environment e WHERE e.name = p_env;
         PERFORM pg_advisory_xact_lock(hashtext('configsvc audit'));
     END IF;
     PERFORM append_audit_event(
-        v_chain, v_env_id, p_env, NULL, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details, clock_timestamp());
+        v_chain, v_env_id, v_env, NULL, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details, clock_timestamp());
 END $$;
 
 -- How many people approve a request as it is now: of each the last word counts, and the author has none.

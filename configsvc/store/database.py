@@ -70,11 +70,11 @@ _TOO_LARGE = {
 }
 
 
-def with_defaults(database_url: str) -> str:
-    """Return the connection string with our bounds, where it does not set its own."""
+def with_defaults(database_url: str, settings: Mapping[str, str] = SESSION) -> str:
+    """Return the connection string with our bounds, where it does not set its own; ``settings``: of the session."""
     given = conninfo.conninfo_to_dict(database_url)
     missing = {name: value for name, value in DEFAULTS.items() if name not in given}
-    session = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    session = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return conninfo.make_conninfo(database_url, **missing, options=f"{session} {given.get('options') or ''}".strip())
 
 
@@ -170,6 +170,11 @@ def connect(database_url: str, **options: Any) -> Connection:
     )
 
 
+def one_line(error: psycopg.Error) -> str:
+    """Return the driver's message for an operator, who gets one line."""
+    return " ".join(str(error).split())
+
+
 def _translated(error: psycopg.Error) -> Exception | None:
     message = error.diag.message_primary or ""
     match error.sqlstate:
@@ -188,6 +193,6 @@ def _translated(error: psycopg.Error) -> Exception | None:
         case "CSSTL" | "CSKEY":
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
-        log.warning("database: %s", " ".join(str(error).split()))
+        log.warning("database: %s", one_line(error))
         return Unavailable(_UNAVAILABLE)
     return None

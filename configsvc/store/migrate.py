@@ -5,6 +5,7 @@ from typing import LiteralString
 import psycopg
 
 from configsvc.errors import SetupError
+from configsvc.store.database import one_line
 from configsvc.store.queries import sql_dir
 
 #: Names our lock among all advisory locks of the database: two `configsvc migrate` take turns.
@@ -62,7 +63,7 @@ def migrate(database_url: str) -> list[str]:
         with psycopg.connect(database_url, autocommit=True) as connection:
             return _migrate(connection)
     except psycopg.Error as error:
-        raise SetupError(f"migrate: {_one_line(error)}") from error
+        raise SetupError(f"migrate: {one_line(error)}") from error
 
 
 def check(database_url: str) -> None:
@@ -73,7 +74,7 @@ def check(database_url: str) -> None:
     except psycopg.errors.UndefinedTable:
         applied = set()
     except psycopg.Error as error:
-        raise SetupError(f"CONFIGSVC_DATABASE_URL: {_one_line(error)}") from error
+        raise SetupError(f"CONFIGSVC_DATABASE_URL: {one_line(error)}") from error
     _refuse_newer(applied)
     if missing := [name for name in _available() if name not in applied]:
         raise SetupError(f"the database lacks {len(missing)} migrations ({missing[0]} first): run `configsvc migrate`")
@@ -111,7 +112,3 @@ def _refuse_newer(applied: set[str]) -> None:
         raise SetupError(
             f"the database is newer than this configsvc ({unknown[-1]} is unknown here): upgrade configsvc"
         )
-
-
-def _one_line(error: psycopg.Error) -> str:
-    return " ".join(str(error).split())

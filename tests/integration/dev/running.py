@@ -12,6 +12,7 @@ from typing import Any
 
 from configsvc.dev.process import descendants
 
+COMMAND = [sys.executable, "-m", "configsvc"]
 START_WITHIN_S = 30.0
 #: Promised in DESIGN.md §11.
 GONE_WITHIN_S = 5.0
@@ -42,7 +43,7 @@ def assert_gone(pids: Iterable[int]) -> None:
 
 def dev_command(data_dir: Path, *options: str) -> list[str]:
     """The command line, on any free port."""
-    return [sys.executable, "-m", "configsvc", "dev", "--data-dir", str(data_dir), "--port", "0", *options]
+    return [*COMMAND, "dev", "--data-dir", str(data_dir), "--port", "0", *options]
 
 
 class Dev:
@@ -87,6 +88,12 @@ class Dev:
     def said(self) -> str:
         """What it has written to its terminal."""
         return self.output.read_text()
+
+
+def surroundings(**variables: str) -> dict[str, str]:
+    """Our environment variables, with no other CONFIGSVC_* than these."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("CONFIGSVC_")}
+    return {**others, **variables}
 
 
 def refusal(command: list[str], environ: dict[str, str] | None = None) -> str:

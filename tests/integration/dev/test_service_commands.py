@@ -1,11 +1,9 @@
 """`configsvc migrate`, `token create`, `keys`, `serve` and `relay` from the outside, against this test's database."""
 
-import os
 import signal
 import socket
 import stat
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,20 +16,14 @@ from configsvc.dev import ports
 from configsvc.dev.process import descendants
 from configsvc.settings import Settings
 from tests.fix_database import Database
-from tests.integration.dev.running import eventually, is_running, refusal
-
-COMMAND = [sys.executable, "-m", "configsvc"]
-
-
-def _environ(**variables: str) -> dict[str, str]:
-    """Our surroundings, with no other CONFIGSVC_* variables than these."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("CONFIGSVC_")}
-    return {**others, **variables}
+from tests.integration.dev.running import COMMAND, eventually, is_running, refusal, surroundings
 
 
 def _run(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     command = [*COMMAND, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=_environ(**variables), check=True)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=30, env=surroundings(**variables), check=True
+    )
 
 
 @contextmanager
@@ -56,7 +48,7 @@ def test_migrate_prints_what_it_applied(empty_database: Database) -> None:
 
 def test_migrate_says_in_one_line_that_postgres_is_not_there() -> None:
     """No stack trace, and no password."""
-    environ = _environ(CONFIGSVC_DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/c")
+    environ = surroundings(CONFIGSVC_DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/c")
     line = refusal([*COMMAND, "migrate"], environ)
     assert "Connection refused" in line
     assert "hunter2" not in line
@@ -91,7 +83,7 @@ def test_serve_answers_and_ends_cleanly(settings: Settings, tmp_path: Path) -> N
     """`serve` runs the API and a relay against named servers; SIGTERM ends all of it with exit code 0."""
     own = settings.model_copy(update={"port": ports.free_port()})
     log = tmp_path / "log"
-    with _running("serve", _environ(**own.to_environ()), log) as process:
+    with _running("serve", surroundings(**own.to_environ()), log) as process:
         eventually(lambda: f"serves on 127.0.0.1:{own.port}" in log.read_text(), 20, "serving")
         with urllib.request.urlopen(f"http://127.0.0.1:{own.port}/readyz", timeout=5) as response:
             assert response.status == 200
@@ -105,7 +97,7 @@ def test_serve_answers_and_ends_cleanly(settings: Settings, tmp_path: Path) -> N
 def test_serve_refuses_a_database_without_the_schema(empty_database: Database, settings: Settings) -> None:
     """One line that names the command to run."""
     other = settings.model_copy(update={"database_url": empty_database.superuser_url, "port": ports.free_port()})
-    line = refusal([*COMMAND, "serve"], _environ(**other.to_environ()))
+    line = refusal([*COMMAND, "serve"], surroundings(**other.to_environ()))
     assert "run `configsvc migrate`" in line
 
 
@@ -113,20 +105,20 @@ def test_serve_refuses_a_taken_port(settings: Settings) -> None:
     """One line that names the address and the variables."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         own = settings.model_copy(update={"port": taken.getsockname()[1]})
-        line = refusal([*COMMAND, "serve"], _environ(**own.to_environ()))
+        line = refusal([*COMMAND, "serve"], surroundings(**own.to_environ()))
     assert f"CONFIGSVC_HOST, CONFIGSVC_PORT: can't listen on 127.0.0.1:{own.port}" in line
 
 
 def test_serve_refuses_a_missing_key_file(settings: Settings, tmp_path: Path) -> None:
     """One line that names the file."""
     own = settings.model_copy(update={"signing_key_file": tmp_path / "missing.pem"})
-    assert "missing.pem" in refusal([*COMMAND, "serve"], _environ(**own.to_environ()))
+    assert "missing.pem" in refusal([*COMMAND, "serve"], surroundings(**own.to_environ()))
 
 
 def test_relay_ends_cleanly(settings: Settings, tmp_path: Path) -> None:
     """A relay takes the lead where there is none, and ends on SIGTERM with exit code 0."""
     log = tmp_path / "log"
-    with _running("relay", _environ(**settings.to_environ()), log) as process:
+    with _running("relay", surroundings(**settings.to_environ()), log) as process:
         eventually(lambda: "leads now" in log.read_text(), 10, "leading")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
@@ -136,7 +128,7 @@ def test_relay_ends_cleanly(settings: Settings, tmp_path: Path) -> None:
 def test_redis_accounts_need_a_template(settings: Settings) -> None:
     """Without accounts per environment there is nothing to print, and one line says what to set."""
     own = settings.model_copy(update={"push_redis_url": "redis://all:hunter2@redis", "redis_admin_url": None})
-    line = refusal([*COMMAND, "redis-accounts"], _environ(**own.to_environ()))
+    line = refusal([*COMMAND, "redis-accounts"], surroundings(**own.to_environ()))
     assert "CONFIGSVC_PUSH_REDIS_URL names no account per environment" in line
     assert "hunter2" not in line
 
@@ -144,7 +136,7 @@ def test_redis_accounts_need_a_template(settings: Settings) -> None:
 @pytest.mark.parametrize("word", ["serve", "relay", "redis-accounts"])
 def test_missing_settings_are_said_without_a_stack_trace(word: str) -> None:
     """Exit code 1 and a line for each variable."""
-    done = subprocess.run([*COMMAND, word], capture_output=True, text=True, timeout=30, env=_environ())
+    done = subprocess.run([*COMMAND, word], capture_output=True, text=True, timeout=30, env=surroundings())
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert [line.removeprefix("Error: ").split()[0] for line in lines] == [
@@ -155,7 +147,18 @@ def test_missing_settings_are_said_without_a_stack_trace(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["dev"], ["serve"], ["migrate"], ["relay"], ["redis-accounts"], ["token", "create"], ["keys"]]
+    "words",
+    [
+        [],
+        ["dev"],
+        ["serve"],
+        ["migrate"],
+        ["relay"],
+        ["redis-accounts"],
+        ["token", "create"],
+        ["keys"],
+        ["audit", "verify"],
+    ],
 )
 def test_help_explains_each_command(words: list[str]) -> None:
     """--help of every command works without any setting."""
