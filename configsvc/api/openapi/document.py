@@ -196,7 +196,7 @@ def _parameters() -> Iterable[tuple[str, Json]]:
     places = {"path": parameters.PATH, "query": parameters.QUERY, "header": parameters.HEADERS}
     for place, table in places.items():
         for name, parameter in table.items():
-            yield f"{place}.{name}", {"name": name, "in": place, **_parameter(parameter)}
+            yield f"{place}.{name}", {"name": parameter.name or name, "in": place, **_parameter(parameter)}
 
 
 def _parameter(parameter: Parameter) -> Json:

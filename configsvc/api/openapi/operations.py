@@ -256,7 +256,7 @@ OPERATIONS: Sequence[Operation] = (
         "GET /v1/audit",
         "Read the audit trail, newest first",
         answers.Page[governance.AuditEvent],
-        takes=(*_PAGE, "env", "namespace", "key", "actor", "action", "since", "until"),
+        takes=(*_PAGE, "env", "namespace", "key", "actor", "action", "since_time", "until"),
         codes=("not_found",),
     ),
     Operation(

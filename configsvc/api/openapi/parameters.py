@@ -29,6 +29,7 @@ class Parameter(NamedTuple):
     says: str
     default: object = None
     required: bool = False  # in answers: always there
+    name: str | None = None  # where two calls mean different things by one name
 
 
 PATH: Mapping[str, Parameter] = {
@@ -67,6 +68,7 @@ QUERY: Mapping[str, Parameter] = {
     "author": Parameter(_Name, "only requests by this token"),
     "actor": Parameter(_Name, "only what this token did"),
     "action": Parameter(_Name, "only this action, or all that begin with this word and a dot, such as `release`"),
+    "since_time": Parameter(AwareDatetime, "only what was at this time or later", name="since"),
     "until": Parameter(AwareDatetime, "only what was before this time"),
     "token_id": Parameter(_TokenId, "only those of this token"),
     "dry_run": Parameter(bool, "check everything and answer what would happen, but write nothing", False),

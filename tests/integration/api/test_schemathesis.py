@@ -23,6 +23,12 @@ SKIPPED = {
     # Asks for an application that listens; test_tokens.py asks every route without a token.
     "ignored_auth": {"enabled": False},
 }
+#: For others than admins, and for admins: a token's id is not guessed, and a request is not approved by its author.
+OUT_OF_REACH: Mapping[bool, set[str]] = {
+    False: {"GET /v1/tokens", "GET /v1/grants"},
+    True: {"DELETE /v1/tokens/{token_id}", "POST /v1/grants", "PATCH /v1/requests/{request_id}"}
+    | {f"POST /v1/requests/{{request_id}}/{step}" for step in ("apply", "withdraw")},
+}
 
 
 def config(token: str, examples: int, *, stateful: bool = False) -> SchemathesisConfig:
@@ -46,6 +52,12 @@ def settled(caller: Callable[[str | None], Caller]) -> None:
         for value in (100, 120):
             path = f"/v1/namespaces/payments/envs/staging/config/{key}"
             assert caller("admin").put(path, {"value": value, "type": "int"}).status_code == 200
+    change = {"namespace": "payments", "key": "rate_limit", "value": 7}
+    assert caller("ops").post("/v1/envs/staging/requests", {"changes": [change]}).json["id"] == 1
+    # One that may be taken back by accident: the numbers that are tried begin at 0.
+    for token in caller("admin").get("/v1/tokens").json["items"]:
+        if token["name"] == "admin":
+            assert caller("admin").post("/v1/grants", {"token_id": token["id"], "role": "admin"}).status_code == 201
 
 
 class Findings:
@@ -84,6 +96,7 @@ def test_no_role_meets_what_is_not_documented(app: Flask, role_tokens: Mapping[s
     findings = Findings(app, config(role_tokens[role], examples=2))
     assert findings.found == []
     reached = {operation for operation in findings.operations if operation.startswith("GET") or role == "admin"}
+    reached -= OUT_OF_REACH[role == "admin"]
     assert reached - findings.succeeded == set()
 
 
