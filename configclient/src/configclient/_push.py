@@ -51,7 +51,7 @@ def import_redis() -> None:
     middle of an import, the child would wait for ever for that module's lock, and so would the application's own code.
     redis-py imports the last of what it needs when a connection is made, so one is made here, and not used.
     """
-    connect("redis://localhost", None).connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    connect("redis://localhost", None).connection_pool.make_connection()
 
 
 def connect(url: str, ca_file: str | None) -> "PubSub":
