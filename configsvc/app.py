@@ -56,7 +56,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
     problems.register(app)
-    app.before_request(hub.start)  # at the first request, in the process that serves it
+    # At the first request, in the process that serves it.
+    app.before_request(hub.start)
+    app.before_request(reports.start)
     requests.register(app, authenticator)
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
