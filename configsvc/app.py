@@ -67,7 +67,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
     addresses.trust(app, settings.trusted_proxies)
     problems.register(app, audit_api.refusals(refusals))
-    app.before_request(hub.start)  # at the first request, in the process that serves it
+    # At the first request, in the process that serves it.
+    app.before_request(hub.start)
+    app.before_request(reports.start)
     requests.register(app, authenticator, Rates(settings.token_requests_per_s))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))

@@ -158,6 +158,8 @@ CREATE TABLE outbox (
     revision bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at timestamptz,
+    -- When it was committed, by the watch clock; null where that did not run yet.
+    watch_time timestamptz,
     PRIMARY KEY (env_id, revision)
 );
 
@@ -172,6 +174,24 @@ CREATE TABLE relay_lease (
     beat bigint NOT NULL DEFAULT 0
 );
 INSERT INTO relay_lease DEFAULT VALUES;
+
+-- The time by which clients are alive or lost, and releases arrive. It goes on as the database's clock does while the service looks at
+-- it, every second: at most 5 s from one look to the next, so that neither a step of that clock nor an outage is taken for a client's
+-- silence. Unlogged, so that a crash empties it together with config_watch.
+CREATE UNLOGGED TABLE watch_clock (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    shows timestamptz NOT NULL,
+    looked_at timestamptz NOT NULL, -- by the database's clock
+    -- From when on config_watch holds every client: after a crash nobody takes the first clients that are back for all of them.
+    complete_from timestamptz NOT NULL
+);
+INSERT INTO watch_clock (shows, looked_at, complete_from) VALUES (clock_timestamp(), clock_timestamp(), '-infinity');
+
+-- What it shows now. Where the database's clock was set back, about a second has passed: the time between two looks.
+CREATE VIEW watch_time AS
+SELECT c.shows + CASE WHEN clock_timestamp() < c.looked_at THEN interval '1 second'
+                      ELSE least(clock_timestamp() - c.looked_at, interval '5 seconds') END AS now, c.complete_from
+FROM watch_clock c;
 
 -- The clients that sync, as they last said. Unlogged: after a crash they report again within half a minute.
 CREATE UNLOGGED TABLE config_watch (
@@ -188,6 +208,7 @@ CREATE UNLOGGED TABLE config_watch (
     revision bigint NOT NULL,
     cursor text NOT NULL,
     rejected text,
+    -- Both by the watch clock.
     last_seen timestamptz NOT NULL,
     -- Silent beyond this moment, it is lost.
     live_until timestamptz NOT NULL
@@ -196,22 +217,16 @@ CREATE UNLOGGED TABLE config_watch (
 -- Nothing that changes with every report is indexed: the updates stay within the page.
 CREATE INDEX config_watch_env ON config_watch (env_id);
 
--- From when on config_watch holds every client. Unlogged too, so that a crash empties both, and nobody takes the first clients that are
--- back for all of them.
-CREATE UNLOGGED TABLE config_watch_complete (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    from_time timestamptz NOT NULL
-);
-INSERT INTO config_watch_complete (from_time) VALUES ('-infinity');
-
--- Who follows what, alive or lost for less than 10 minutes. `revision` counts only by a cursor of this history: 0 is none.
+-- Who follows what, alive or lost for less than 10 minutes. `revision` counts only by a cursor of this history: 0 is none. `last_seen` is
+-- for people, by the database's clock.
 CREATE VIEW watcher AS
 SELECT w.client_id, w.env_id, w.namespaces, w.service, w.host, w.pid, w.sdk, w.transport, coalesce(r.revision, 0) AS revision, w.rejected,
-       w.last_seen, w.live_until > clock_timestamp() AS live
+       clock_timestamp() - (t.now - w.last_seen) AS last_seen, w.live_until > t.now AS live
 FROM config_watch w
+CROSS JOIN watch_time t
 LEFT JOIN release r ON r.env_id = w.env_id AND r.revision = w.revision
     AND r.revision || '.' || left(encode(r.hash, 'hex'), 16) = w.cursor
-WHERE w.live_until > clock_timestamp() - interval '10 minutes';
+WHERE w.live_until > t.now - interval '10 minutes';
 
 -- How long a release took to be shown by half, 99 % and all of its watchers: seconds from its commit to the report that made it so. A
 -- row begins with the half.
@@ -607,7 +622,7 @@ BEGIN
             p_env_id, p_env_id, v_env, revision, 'release.' || p_kind, p_actor, p_request_id, p_address, v_namespaces,
             jsonb_build_object('changes', cardinality(changed_key_ids), 'hash', encode(hash, 'hex'))
                 || coalesce(v_review, '{}'), v_now);
-        INSERT INTO outbox (env_id, revision) VALUES (p_env_id, revision);
+        INSERT INTO outbox (env_id, revision, watch_time) VALUES (p_env_id, revision, (SELECT t.now FROM watch_time t));
         -- A hint, never data: a payload over 8,000 bytes would abort the write.
         PERFORM pg_notify('configsvc', v_env || ':' || revision);
 
@@ -659,9 +674,10 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('configsvc reports'));
     INSERT INTO release_convergence AS c (env_id, revision, p50_s, p99_s, all_s)
     WITH recent AS MATERIALIZED (
-        SELECT r.revision, r.namespaces, greatest(extract(epoch FROM clock_timestamp() - r.created_at), 0) AS age_s
-        FROM release r
-        WHERE r.env_id = p_env_id AND r.revision > p_after AND r.revision <= p_to AND r.created_at > clock_timestamp() - interval '10 minutes'
+        SELECT r.revision, r.namespaces, greatest(extract(epoch FROM t.now - o.watch_time), 0) AS age_s
+        FROM watch_time t
+        JOIN outbox o ON o.env_id = p_env_id AND o.revision > p_after AND o.revision <= p_to AND o.watch_time > t.now - interval '10 minutes'
+        JOIN release r ON r.env_id = o.env_id AND r.revision = o.revision
         ORDER BY r.revision DESC LIMIT 1000
     ), watching AS MATERIALIZED (
         SELECT w.namespaces, w.revision FROM watcher w WHERE w.env_id = p_env_id AND w.live
@@ -681,7 +697,8 @@ BEGIN
     WHERE (c.p99_s IS NULL AND EXCLUDED.p99_s IS NOT NULL) OR (c.all_s IS NULL AND EXCLUDED.all_s IS NOT NULL);
 END $$;
 
--- Writes what many clients said with their syncs, each client once, and measures the releases that this shows to have arrived.
+-- Writes what many clients said with their syncs, each client once, and measures the releases that this shows to have arrived. Also
+-- with nothing to say this is called every second: it keeps the watch clock going.
 -- `p_reports`: a JSON array of objects with the columns of config_watch, and `env` and `age_s` for env_id and last_seen.
 CREATE FUNCTION report_clients(p_reports json, p_live_s double precision) RETURNS void LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -691,7 +708,11 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('configsvc reports')); -- see measure_convergence
     v_now := clock_timestamp();
-    INSERT INTO config_watch_complete (from_time) VALUES (v_now + p_live_s * interval '1 second') ON CONFLICT DO NOTHING;
+    INSERT INTO watch_clock AS c (shows, looked_at, complete_from) VALUES (v_now, v_now, v_now + p_live_s * interval '1 second')
+    ON CONFLICT (only_row) DO UPDATE SET shows = (SELECT t.now FROM watch_time t), looked_at = v_now
+    -- Often enough, whoever else looks.
+    WHERE c.looked_at NOT BETWEEN v_now - interval '1 second' AND v_now;
+    v_now := (SELECT t.now FROM watch_time t);
     FOR v_moved IN
         WITH written AS (
             INSERT INTO config_watch AS w
@@ -709,7 +730,7 @@ BEGIN
                 revision = CASE WHEN EXCLUDED.rejected IS NULL THEN EXCLUDED.revision ELSE w.revision END,
                 cursor = CASE WHEN EXCLUDED.rejected IS NULL THEN EXCLUDED.cursor ELSE w.cursor END,
                 rejected = EXCLUDED.rejected, last_seen = EXCLUDED.last_seen, live_until = EXCLUDED.live_until
-            -- Not over what another worker wrote since, unless the clock was set back.
+            -- Not over what another worker wrote since, unless the clock was set back since the last look at it.
             WHERE w.last_seen <= EXCLUDED.last_seen OR w.last_seen > v_now
             RETURNING w.client_id, w.env_id, w.revision, w.cursor)
         -- The statement sees the table as it was before.
@@ -740,7 +761,7 @@ GRANT INSERT, DELETE ON access_grant TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;
 GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;
-GRANT INSERT ON config_watch_complete TO configsvc_service;
+GRANT INSERT, UPDATE ON watch_clock TO configsvc_service;
 GRANT INSERT, UPDATE (p99_s, all_s) ON release_convergence TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
 GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, approved_by, commit_release, report_clients, measure_convergence

@@ -1,5 +1,7 @@
 """What clients say of themselves with every sync, written in batches: one statement a second, however many sync.
 
+With nothing to write the statement is made all the same: it keeps the clock going by which clients are alive or lost.
+
 Kept in memory between two writes. A worker that dies loses a second of reports, and each client reports again within
 half a minute.
 """
@@ -30,7 +32,7 @@ _LIVE_S_MIN = 75.0
 
 
 class Reports:
-    """Collects reports and writes them. Starts at the first one: a thread does not survive a fork."""
+    """Collects reports and writes them."""
 
     def __init__(self, database: Database, next_sync_s: float) -> None:
         """``next_sync_s``: how often clients are asked to sync."""
@@ -38,18 +40,25 @@ class Reports:
         self._live_s = max(_LIVE_SYNCS * next_sync_s, _LIVE_S_MIN)
         self._lock = threading.Lock()
         self._pending: dict[str, tuple[Report, float]] = {}
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._faults = FaultLog(log, "reports: Postgres")
+
+    def start(self) -> None:
+        """Start to write; again is fine. Call it in the process that serves: a thread does not survive a fork."""
+        if self._thread is not None:  # asked with every request
+            return
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="configsvc-reports", daemon=True)
+                self._thread.start()
 
     def add(self, report: Report) -> None:
         """Remember what a client said; it is written within a second."""
         with self._lock:
             if report.client_id in self._pending or len(self._pending) < _CLIENTS_MAX:
                 self._pending[report.client_id] = report, time.monotonic()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="configsvc-reports", daemon=True)
-                self._thread.start()
 
     def stop(self) -> None:
         """Write what is pending and stop; again is fine."""
@@ -65,8 +74,7 @@ class Reports:
             with self._lock:
                 taken, self._pending = self._pending, {}
             try:
-                if taken:
-                    self._write(list(taken.values()))
+                self._write(list(taken.values()))
                 writes += 1
                 if writes % _TIDY_EVERY_WRITES == 0:
                     store.tidy(self._database)

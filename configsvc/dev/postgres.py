@@ -55,8 +55,9 @@ class PostgresServer:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Program(
             "postgres",
-            [*drop.prefix, str(binaries.postgres_bin_dir() / "postgres"), "-D", str(self.data_dir), *options],
+            [str(binaries.postgres_bin_dir() / "postgres"), "-D", str(self.data_dir), *options],
             self._answers,
+            drop=drop.prefix,
             stop_signal=signal.SIGINT,  # "fast": roll back what is open, write a checkpoint, end
             abort_signal=signal.SIGQUIT,  # "immediate": end the children and go; recovery does the rest
             cwd=Path("/"),

@@ -27,6 +27,8 @@ class Program:
     #: What the reaper sends, which can't wait for a graceful end.
     abort_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 5.0
+    #: Words that come before the others, to give up rights.
+    drop: Sequence[str] = ()
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
     #: Given on standard input, for what must not show in the arguments.
@@ -56,7 +58,7 @@ class Spawner:
         """Start it in a session of its own (Ctrl-C reaches only us), writing to ``log`` or to our own stderr."""
         with contextlib.nullcontext() if log is None else log.open("ab") as output:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", _REGISTER_AND_BECOME, str(int(program.abort_signal)), *program.argv],
+                ["/bin/sh", "-c", _REGISTER_AND_BECOME, str(int(program.abort_signal)), *program.drop, *program.argv],
                 stdin=subprocess.PIPE,
                 stdout=self._register_fd,
                 stderr=output,

@@ -9,9 +9,10 @@ with Stack(Path(".dev")) as stack:
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import psycopg
@@ -20,6 +21,7 @@ from configsvc.dev import ports, programs
 from configsvc.dev.files import DataDir, write_private
 from configsvc.dev.part import Part
 from configsvc.dev.postgres import PostgresServer, set_password
+from configsvc.dev.process import Program
 from configsvc.dev.supervisor import Supervisor
 from configsvc.dev.valkey import ValkeyServer
 from configsvc.dev.welcome import env_file
@@ -47,6 +49,7 @@ class Stack:
         log_level: of the web workers and relays.
         ready_file: written when all parts answer; gone when they are stopped, or this process is killed.
         report: called with one line when a part dies.
+        wrappers: words before a part's command, by part: ``env`` or ``strace``, and their arguments.
 
     The parts are ``postgres``, ``valkey``, ``web``, ``relay`` (then ``relay-2``, …).
     """
@@ -68,6 +71,7 @@ class Stack:
         log_level: LogLevel = "info",
         ready_file: Path | None = None,
         report: Callable[[str], None] = _to_stderr,
+        wrappers: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self._data_dir = data_dir
         self._port = port
@@ -76,6 +80,7 @@ class Stack:
         self._log_level = log_level
         self._ready_file = ready_file
         self._report = report
+        self._wrappers = wrappers
         self._cleanup = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -94,7 +99,7 @@ class Stack:
             self._start_servers(data, supervisor)
             settings = self._settings(data, port)
             relays = [programs.relay(settings, number + 1) for number in range(self._relays)]
-            supervisor.start(programs.web(settings), *relays)
+            supervisor.start(*map(self._wrapped, (programs.web(settings), *relays)))
             self.url = f"http://{ports.LOOPBACK}:{port}"
             self._announce(data)
             self._cleanup = cleanup.pop_all()
@@ -126,11 +131,14 @@ class Stack:
     def _start_servers(self, data: DataDir, supervisor: Supervisor) -> None:
         postgres = PostgresServer(data.path / "postgres", data.port("postgres"), data.secret("postgres"))
         valkey = ValkeyServer(data.port("valkey"), data.secret("valkey"))
-        supervisor.start(postgres.program(), valkey.program())
+        supervisor.start(*map(self._wrapped, (postgres.program(), valkey.program())))
         self.redis_url, self._push_redis_url = valkey.url, valkey.push_url
         self.superuser_url = postgres.url(_DATABASE)
         self.database_url = postgres.url(_DATABASE, _SERVICE_ROLE, data.secret("service"))
         self._prepare_database(data, postgres.url())
+
+    def _wrapped(self, program: Program) -> Program:
+        return replace(program, argv=[*self._wrappers.get(program.name, ()), *program.argv])
 
     def _prepare_database(self, data: DataDir, server_url: str) -> None:
         from configsvc.service import samples

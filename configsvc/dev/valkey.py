@@ -33,7 +33,10 @@ class ValkeyServer:
         program = binaries.valkey_server()
         drop = unprivileged.drop(program)
         return Program(
-            "valkey", [*drop.prefix, str(program), "-"], self._answers, stdin=self._config().encode(), cwd=Path("/")
+            *("valkey", [str(program), "-"], self._answers),
+            drop=drop.prefix,
+            stdin=self._config().encode(),
+            cwd=Path("/"),
         )
 
     def _config(self) -> str:

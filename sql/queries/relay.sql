@@ -8,7 +8,8 @@ SELECT set_config('synchronous_commit', 'off', false), set_config('statement_tim
 
 -- renew: take or renew the lease and read what to publish, in one statement; no row means that another relay leads.
 --   Every environment's newest release comes last in its environment, for the heartbeat. Each row has a beat of its own, recorded
---   before anything is sent: no two headers ever share one, whoever dies when and whatever the clock does.
+--   before anything is sent: no two headers ever share one, whoever dies when and whatever the clock does. A lease that ends later than
+--   one begun now was given by a clock that has been set back since: nobody waits for its end.
 WITH turn AS (
     SELECT e.id AS env_id, e.name AS env, w.revision, w.unpublished,
            row_number() OVER (ORDER BY e.id, w.unpublished DESC, w.revision) AS place
@@ -22,7 +23,7 @@ lease AS (
     UPDATE relay_lease
     SET holder = %(holder)s, expires_at = clock_timestamp() + %(lease_s)s * interval '1 second',
         beat = greatest(beat, trunc(extract(epoch FROM clock_timestamp()) * 1000000)::bigint) + (SELECT count(*) FROM turn)
-    WHERE holder = %(holder)s OR expires_at < clock_timestamp()
+    WHERE holder = %(holder)s OR expires_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + %(lease_s)s * interval '1 second'
     RETURNING beat - (SELECT count(*) FROM turn) AS beat)
 SELECT lease.beat + t.place AS beat, t.env_id, t.env, t.revision, t.unpublished, r.hash, p.hash AS previous_hash, r.namespaces
 FROM lease

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from configsvc.dev.stack import Stack
@@ -41,12 +41,20 @@ class Arena:
         stack: a running stack; a test that breaks a part mends it again.
         folder: for the clients' logs.
         clients: options of each `ConfigClient`, by name, on top of the usual ones.
+        environ: more environment variables for the clients' processes.
     """
 
-    def __init__(self, stack: Stack, folder: Path, clients: Mapping[str, Mapping[str, Any]] = CLIENTS) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        folder: Path,
+        clients: Mapping[str, Mapping[str, Any]] = CLIENTS,
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.stack = stack
         self._folder = folder
         self._options = clients
+        self._environ = environ
         self._changed = threading.Condition()
         mark = secrets.token_hex(4)
         self.namespaces = (f"a-{mark}", f"b-{mark}")
@@ -81,7 +89,8 @@ class Arena:
     def _new_client(self, name: str) -> WatchingClient:
         token = self.stack.tokens["service"]
         usual = {"service": name, "env": ENV, "namespaces": self.namespaces, "url": self.stack.url, "token": token}
-        return WatchingClient({**usual, **self._options[name]}, self._folder / f"{name}.log", self._changed)
+        options = {**usual, **self._options[name]}
+        return WatchingClient(options, self._folder / f"{name}.log", self._changed, self._environ)
 
     def _close(self) -> None:
         self.writers.stop()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,24 @@ _END_TIMEOUT_S = 5.0
 class WatchingClient:
     """Starts the process; ``changed`` is notified whenever it says something."""
 
-    def __init__(self, options: Mapping[str, Any], log: Path, changed: threading.Condition) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], log: Path, changed: threading.Condition, environ: Mapping[str, str]
+    ) -> None:
         self._log = log
         self._changed = changed
         self.views: list[View] = []
         self._shown: set[str] = set()
         self.states: list[tuple[str, str]] = []
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CONFIGSVC_")}
+        #: How far its wall clock was ahead of ours when it last showed something.
+        self.clock_ahead_s = 0.0
+        usual = {name: value for name, value in os.environ.items() if not name.startswith("CONFIGSVC_")}
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, str(_WATCHER)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=environ,
+                env=usual | dict(environ),
             )
         assert self._process.stdin is not None
         # Not as arguments: they hold a token.
@@ -96,6 +101,7 @@ class WatchingClient:
                         values = {(namespace, key): value for namespace, key, value in said["values"]}
                         self.views.append(View(said["at"], said["cursor"], values))
                         self._shown.add(said["cursor"])
+                        self.clock_ahead_s = said["wall"] - time.time()
                     else:
                         self.states.append((said["state"], said["transport"]))
                     self._changed.notify_all()

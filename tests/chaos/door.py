@@ -136,6 +136,12 @@ def slow(handler: _Handler, content: bytes) -> None:
         handler.server.door.opened.wait(0.5)
 
 
+def late(handler: _Handler, content: bytes) -> None:
+    """The good answer, when the door is opened: old by then."""
+    handler.server.door.opened.wait(_TIMEOUT_S)
+    handler.answer(200, content, "application/json")
+
+
 def never(handler: _Handler, content: bytes) -> None:
     """No answer at all, until the door is opened."""
     handler.server.door.opened.wait(_TIMEOUT_S)

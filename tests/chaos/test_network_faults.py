@@ -64,6 +64,10 @@ def dropped(url: str) -> Iterator[None]:
     run("nft delete table inet faults")
 
 
+#: After so long TCP would try again only 23 s later, and of all parts one after the other.
+LONG_S = 28.0
+
+
 def test_packets_of_redis_are_dropped(network: None, tmp_path: Path) -> None:
     """No connection breaks, and nothing arrives: found out by silence."""
     with Stack(tmp_path / "stack") as stack, Arena(stack, tmp_path) as arena:
@@ -79,7 +83,7 @@ def test_packets_of_postgres_are_dropped(network: None, tmp_path: Path) -> None:
     """Callers get their 503, and nobody waits for answers on a connection that is none."""
     with Stack(tmp_path / "stack") as stack, Arena(stack, tmp_path) as arena:
         with arena.fault("packets are dropped"), dropped(stack.database_url):
-            arena.last_for(10)
+            arena.last_for(LONG_S)
         arena.until_seen()
         arena.finish()
         assert arena.service.silences == []
@@ -89,7 +93,7 @@ def test_packets_of_the_service_are_dropped(network: None, tmp_path: Path) -> No
     """Clients and those who write give up what is not answered, and ask again."""
     with Stack(tmp_path / "stack") as stack, Arena(stack, tmp_path) as arena:
         with arena.fault("packets are dropped"), dropped(stack.url):
-            arena.last_for(10)
+            arena.last_for(LONG_S)
         arena.until_seen()
         arena.until_pushed()
         arena.finish()

@@ -17,10 +17,11 @@ from tests.chaos.arena import Arena
 from tests.chaos.door import Answer, Door
 from tests.chaos.runs import WRITERS
 from tests.chaos.writers import ENV
-from tests.delivery import wait_until
+from tests.delivery import DEADLINE_S, wait_until
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
+KILLS = 10
 _REVISION = "SELECT revision FROM environment WHERE name = %s"
 _LOCK = "SELECT FROM environment WHERE name = %s FOR UPDATE"
 _WAITS = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%commit_release%%'"
@@ -69,11 +70,16 @@ def test_killed_between_commit_and_answer(stack: Stack, tmp_path: Path) -> None:
 
 @pytest.mark.chaos_long
 def test_killed_again_and_again(stack: Stack, tmp_path: Path) -> None:
-    """Whatever the workers were doing, nothing is lost or done twice, and pushed clients follow without a pause."""
-    with Arena(stack, tmp_path) as arena:
-        for _ in range(5):
+    """Nothing is lost or done twice, and pushed clients follow without a pause; killed as soon as a commit is told."""
+    with psycopg.connect(stack.superuser_url, autocommit=True) as look, Arena(stack, tmp_path) as arena:
+        look.execute("LISTEN configsvc")
+        for _ in range(KILLS):
             with arena.fault("the workers are killed", who=["polling", WRITERS]):
-                signal_all(workers(stack), signal.SIGKILL)
+                victims = workers(stack)
+                list(look.notifies(timeout=0))  # what was told before
+                told = list(look.notifies(timeout=DEADLINE_S, stop_after=1))
+                signal_all(victims, signal.SIGKILL)
+                assert told
                 arena.until_written(5)
         arena.until_seen()
         arena.finish()

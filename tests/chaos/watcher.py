@@ -48,7 +48,7 @@ def _watch(client: ConfigClient, over: threading.Event) -> None:
         if table.cursor != shown:
             shown = table.cursor
             values = [[*name, value] for name, value in table.values.items()]
-            _say(at=at, cursor=table.cursor, values=values)
+            _say(at=at, wall=time.time(), cursor=table.cursor, values=values)
         status = client.status()
         if (status.state, status.transport) != told:
             told = status.state, status.transport

@@ -233,6 +233,19 @@ def test_one_of_two_relays_publishes_and_the_other_takes_over(
     assert_in_order(listener, "production")
 
 
+def test_nobody_waits_for_a_lease_of_another_time(
+    database: Database, editor: Editor, listener: Listener, start_relay: StartRelay
+) -> None:
+    """A leader that died just before the database's clock was set back by an hour keeps nobody from leading."""
+    with superuser(database.superuser_url) as connection:
+        connection.execute(
+            "UPDATE relay_lease SET holder = gen_random_uuid(), expires_at = clock_timestamp() + interval '1 hour'"
+        )
+    start_relay()
+    editor.count("production", 1)
+    listener.until_header("production", 1)
+
+
 def test_a_killed_connection_is_replaced(
     database: Database, editor: Editor, listener: Listener, start_relay: StartRelay
 ) -> None:

@@ -12,7 +12,6 @@ an error ends the connection, a new one is made after a backoff, and every `subs
 | another URL is offered | listen there instead | `on_subscribed`, a sync |
 """
 
-import importlib
 import logging
 import threading
 from collections.abc import Callable
@@ -49,9 +48,10 @@ def import_redis() -> None:
     """Half of all that `import configclient` would cost, so it waits for the first client that wants push.
 
     That client's constructor calls this, on the application's thread: were a fork to catch the listener's thread in the
-    middle of an import, the child would wait for ever for that module's lock.
+    middle of an import, the child would wait for ever for that module's lock, and so would the application's own code.
+    redis-py imports the last of what it needs when a connection is made, so one is made here, and not used.
     """
-    importlib.import_module("redis")
+    connect("redis://localhost", None).connection_pool.make_connection()
 
 
 def connect(url: str, ca_file: str | None) -> "PubSub":

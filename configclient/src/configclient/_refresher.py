@@ -53,6 +53,8 @@ UNDECIDED: Final = "accept has not decided yet"
 SDK: Final = "configclient/0.1"
 UNKNOWN_SIGNER_PAUSE_S: Final = 10.0  # whoever can write to Redis must not make all clients sync all the time
 
+PAUSE_TIMEOUT_S: Final = 2.0  # an application's own code may be running on the thread: not even that can hang it
+
 WAIT_S_MAX: Final = 3600.0  # a timed wait has a largest value; waking up once an hour for nothing is fine
 
 
@@ -75,11 +77,11 @@ class Refresher:
         self._keys: Keys = {}
         self._unknown_at = -UNKNOWN_SIGNER_PAUSE_S
         self.denied: str | None = None
+        self._client_id = str(uuid.uuid4())
         self._begin()
 
     def _begin(self) -> None:
-        """What every process has for itself."""
-        self._client_id = str(uuid.uuid4())
+        """What threads that are to be started share with no earlier ones."""
         self._schedule = Schedule(self._settings.poll_interval_s, self._random)
         self._sync_fault: str | None = None
         self._push_fault: str | None = None
@@ -97,7 +99,7 @@ class Refresher:
         )
         # A fork inside a listener leaves the parent's refresher running in the child, on its way out: it has another
         # life. Not `current_thread()`: gevent's patches make that another object in a thread that was there before.
-        self._life = object()
+        self._life: object | None = object()
         self._thread = threading.Thread(target=self._run, args=[self._life], name="configclient-refresher", daemon=True)
 
     # Life.
@@ -126,6 +128,9 @@ class Refresher:
             self._closed = True
             self._tell()
             self._board.wake()
+        self._end_threads(timeout_s)
+
+    def _end_threads(self, timeout_s: float) -> None:
         self._listener.stop()
         self._api.abort()
         deadline = self._clock() + timeout_s
@@ -150,6 +155,24 @@ class Refresher:
         self._board.forget_calls()
         self._api.abandon()
         self._listener.abandon()
+        self._client_id = str(uuid.uuid4())
+        self._go_on_anew()
+
+    def pause(self) -> None:
+        """See `_fork.Forkable`."""
+        with self._board.changed:
+            self._life = None
+            self._board.changed.notify_all()
+        self._end_threads(PAUSE_TIMEOUT_S)
+        self._api.close()
+
+    def resume(self) -> None:
+        """See `_fork.Forkable`."""
+        self._board.renew_locks()
+        self._api = SyncApi(self._settings, self._clock)
+        self._go_on_anew()
+
+    def _go_on_anew(self) -> None:
         if self._closed:
             return
         self._begin()
@@ -315,7 +338,7 @@ class Refresher:
 
     def _on_failed(self, error: SyncFailed) -> None:
         with self._board.changed:
-            if self._closed:
+            if self._closed or self._life is None:
                 return
             self._sync_fault = str(error)
             # Any answer that is neither a state nor a server's own trouble: asking again soon is no use.

@@ -10,13 +10,13 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from urllib3 import Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from ._settings import Settings
@@ -72,7 +72,7 @@ class SyncApi:
         """Send one request, wait at most `hold_s` beyond the timeouts, return a 200's body. Raises SyncFailed."""
         body = json.dumps(request).encode()
         try:
-            status, retry_after, answer = self._exchange(body, hold_s)
+            status, retry_after_s, answer = self._exchange(body, hold_s)
         except (HTTPError, http.client.HTTPException, OSError) as error:
             self._drop()
             raise SyncFailed(f"{self._url}: {_reason(error)}") from None
@@ -80,7 +80,7 @@ class SyncApi:
             self._drop()
             raise
         if status != 200:
-            raise SyncFailed(f"{self._url}: {_problem(status, answer)}", status, _retry_after_s(retry_after))
+            raise SyncFailed(f"{self._url}: {_problem(status, answer)}", status, retry_after_s)
         return answer
 
     def abort(self) -> None:
@@ -102,7 +102,7 @@ class SyncApi:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _exchange(self, body: bytes, hold_s: float) -> tuple[int, str | None, bytes]:
+    def _exchange(self, body: bytes, hold_s: float) -> tuple[int, float | None, bytes]:
         response = self._send(body, hold_s)
         try:
             length_max = self._body_bytes_max if response.status == 200 else ERROR_BYTES_MAX
@@ -111,7 +111,7 @@ class SyncApi:
             response.close()
         if response.headers.get("Connection", "").lower() == "close":
             self._drop()
-        return response.status, response.headers.get("Retry-After"), answer
+        return response.status, _retry_after_s(response.headers), answer
 
     def _send(self, body: bytes, hold_s: float) -> HTTPResponse:
         reused = self._connection is not None and self._connection.is_connected
@@ -195,10 +195,13 @@ def _problem(status: int, body: bytes) -> str:
     return "".join(char for char in text if char.isprintable())[:REASON_CHARS_MAX]
 
 
-def _retry_after_s(header: str | None) -> float | None:
-    if header is None:
-        return None
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """In seconds; a moment is understood by the clock of who named it, since ours may be another."""
+    header = headers.get("Retry-After", "").strip()
+    if header.isdecimal():
+        return float(header)
     try:
-        return Retry(0).parse_retry_after(header)
-    except InvalidHeader:
+        wait = parsedate_to_datetime(header) - parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):
         return None
+    return max(0.0, wait.total_seconds())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from configclient._settings import read_settings
-from configclient._sync import BODY_BYTES_PER_S_MIN, SyncApi, SyncFailed
+from configclient._sync import BODY_BYTES_PER_S_MIN, SyncApi, SyncFailed, _retry_after_s
 
 from .double import TOKEN, Canned, ServiceDouble
 
@@ -48,3 +48,19 @@ def test_a_large_body_may_take_its_time(service: ServiceDouble, api: Callable[[f
     thin = api(0.05)
     assert thin.post({}, 0) == body
     thin.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "expected_s"),
+    [
+        ("7", "Sat, 21 Nov 2026 10:00:00 GMT", 7.0),
+        ("Sat, 21 Nov 2026 10:00:05 GMT", "Sat, 21 Nov 2026 10:00:00 GMT", 5.0),
+        ("Sat, 21 Nov 2026 09:00:00 GMT", "Sat, 21 Nov 2026 10:00:00 GMT", 0.0),
+        ("Sat, 21 Nov 2026 10:00:05 GMT", "today", None),
+        ("soon", "Sat, 21 Nov 2026 10:00:00 GMT", None),
+        ("", "Sat, 21 Nov 2026 10:00:00 GMT", None),
+    ],
+)
+def test_a_moment_to_ask_again_is_one_of_the_servers_clock(header: str, date: str, expected_s: float | None) -> None:
+    """Retry-After with a date counts from the answer's own date, whatever our clock shows; nonsense counts as none."""
+    assert _retry_after_s({"Retry-After": header, "Date": date}) == expected_s

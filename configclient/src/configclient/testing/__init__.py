@@ -209,5 +209,11 @@ class _Hand:
         self._turn.release()
 
     def restart_in_child(self) -> None:
+        self.resume()
+
+    def pause(self) -> None:
+        """Nothing runs here by itself."""
+
+    def resume(self) -> None:
         self._turn = threading.RLock()
         self._board.renew_locks()

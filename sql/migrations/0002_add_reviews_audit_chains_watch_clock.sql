@@ -1,4 +1,5 @@
--- Who may, with whose leave, and a record that shows tampering: change requests, chained audit events, and whom a token counts as.
+-- Who may, with whose leave, and a record that shows tampering: change requests, chained audit events, and whom a token counts as. And a
+-- clock for who is alive, which no step of the database's clock moves.
 
 ALTER TABLE release ADD COLUMN review jsonb;
 
@@ -359,7 +360,7 @@ BEGIN
             p_env_id, p_env_id, v_env, revision, 'release.' || p_kind, p_actor, p_request_id, p_address, v_namespaces,
             jsonb_build_object('changes', cardinality(changed_key_ids), 'hash', encode(hash, 'hex'))
                 || coalesce(v_review, '{}'), v_now);
-        INSERT INTO outbox (env_id, revision) VALUES (p_env_id, revision);
+        INSERT INTO outbox (env_id, revision, watch_time) VALUES (p_env_id, revision, (SELECT t.now FROM watch_time t));
         -- A hint, never data: a payload over 8,000 bytes would abort the write.
         PERFORM pg_notify('configsvc', v_env || ':' || revision);
 
@@ -406,3 +407,122 @@ GRANT UPDATE (last_used_at) ON token TO configsvc_service;
 GRANT INSERT, UPDATE (status, edition, note, namespaces, base, digest, updated_at, void_reason) ON change_request TO configsvc_service;
 GRANT INSERT ON request_change, request_review TO configsvc_service;
 GRANT EXECUTE ON FUNCTION record_audit_event, approved_by, commit_release TO configsvc_service;
+
+-- The watch clock ----------------------------------------------------------------------------------------------------
+
+ALTER TABLE outbox ADD COLUMN watch_time timestamptz;
+
+-- The time by which clients are alive or lost, and releases arrive. It goes on as the database's clock does while the service looks at
+-- it, every second: at most 5 s from one look to the next, so that neither a step of that clock nor an outage is taken for a client's
+-- silence. Unlogged, so that a crash empties it together with config_watch.
+CREATE UNLOGGED TABLE watch_clock (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    shows timestamptz NOT NULL,
+    looked_at timestamptz NOT NULL, -- by the database's clock
+    -- From when on config_watch holds every client: after a crash nobody takes the first clients that are back for all of them.
+    complete_from timestamptz NOT NULL
+);
+INSERT INTO watch_clock (shows, looked_at, complete_from) VALUES (clock_timestamp(), clock_timestamp(), '-infinity');
+
+-- What it shows now. Where the database's clock was set back, about a second has passed: the time between two looks.
+CREATE VIEW watch_time AS
+SELECT c.shows + CASE WHEN clock_timestamp() < c.looked_at THEN interval '1 second'
+                      ELSE least(clock_timestamp() - c.looked_at, interval '5 seconds') END AS now, c.complete_from
+FROM watch_clock c;
+
+-- The clock begins with the database's, by which clients were seen until now.
+DROP TABLE config_watch_complete;
+DROP VIEW watcher;
+
+-- Who follows what, alive or lost for less than 10 minutes. `revision` counts only by a cursor of this history: 0 is none. `last_seen` is
+-- for people, by the database's clock.
+CREATE VIEW watcher AS
+SELECT w.client_id, w.env_id, w.namespaces, w.service, w.host, w.pid, w.sdk, w.transport, coalesce(r.revision, 0) AS revision, w.rejected,
+       clock_timestamp() - (t.now - w.last_seen) AS last_seen, w.live_until > t.now AS live
+FROM config_watch w
+CROSS JOIN watch_time t
+LEFT JOIN release r ON r.env_id = w.env_id AND r.revision = w.revision
+    AND r.revision || '.' || left(encode(r.hash, 'hex'), 16) = w.cursor
+WHERE w.live_until > t.now - interval '10 minutes';
+
+-- Notes which of an environment's releases in a range half, 99 % and all of the watchers show by now. Looks at the newest thousand of the
+-- last 10 minutes, and at each set of namespaces once.
+CREATE OR REPLACE FUNCTION measure_convergence(p_env_id smallint, p_after bigint, p_to bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    -- One at a time, or of two that each bring the last report but the other's neither would see all. Held by a function and not by a
+    -- client's transaction: a worker that freezes keeps no lock.
+    PERFORM pg_advisory_xact_lock(hashtext('configsvc reports'));
+    INSERT INTO release_convergence AS c (env_id, revision, p50_s, p99_s, all_s)
+    WITH recent AS MATERIALIZED (
+        SELECT r.revision, r.namespaces, greatest(extract(epoch FROM t.now - o.watch_time), 0) AS age_s
+        FROM watch_time t
+        JOIN outbox o ON o.env_id = p_env_id AND o.revision > p_after AND o.revision <= p_to AND o.watch_time > t.now - interval '10 minutes'
+        JOIN release r ON r.env_id = o.env_id AND r.revision = o.revision
+        ORDER BY r.revision DESC LIMIT 1000
+    ), watching AS MATERIALIZED (
+        SELECT w.namespaces, w.revision FROM watcher w WHERE w.env_id = p_env_id AND w.live
+    ), shown AS MATERIALIZED (
+        SELECT n.namespaces, min(w.revision) AS by_all,
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY w.revision DESC) AS by_half,
+               percentile_disc(0.99) WITHIN GROUP (ORDER BY w.revision DESC) AS by_most
+        FROM (SELECT DISTINCT r.namespaces FROM recent r) AS n
+        JOIN watching w ON w.namespaces && n.namespaces
+        GROUP BY n.namespaces
+    )
+    SELECT p_env_id, r.revision, r.age_s, CASE WHEN r.revision <= s.by_most THEN r.age_s END,
+           CASE WHEN r.revision <= s.by_all THEN r.age_s END
+    FROM recent r JOIN shown s ON s.namespaces = r.namespaces AND r.revision <= s.by_half
+    ON CONFLICT (env_id, revision) DO UPDATE
+    SET p99_s = coalesce(c.p99_s, EXCLUDED.p99_s), all_s = coalesce(c.all_s, EXCLUDED.all_s)
+    WHERE (c.p99_s IS NULL AND EXCLUDED.p99_s IS NOT NULL) OR (c.all_s IS NULL AND EXCLUDED.all_s IS NOT NULL);
+END $$;
+
+-- Writes what many clients said with their syncs, each client once, and measures the releases that this shows to have arrived. Also
+-- with nothing to say this is called every second: it keeps the watch clock going.
+-- `p_reports`: a JSON array of objects with the columns of config_watch, and `env` and `age_s` for env_id and last_seen.
+CREATE OR REPLACE FUNCTION report_clients(p_reports json, p_live_s double precision) RETURNS void LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_now timestamptz;
+    v_moved record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('configsvc reports')); -- see measure_convergence
+    v_now := clock_timestamp();
+    INSERT INTO watch_clock AS c (shows, looked_at, complete_from) VALUES (v_now, v_now, v_now + p_live_s * interval '1 second')
+    ON CONFLICT (only_row) DO UPDATE SET shows = (SELECT t.now FROM watch_time t), looked_at = v_now
+    -- Often enough, whoever else looks.
+    WHERE c.looked_at NOT BETWEEN v_now - interval '1 second' AND v_now;
+    v_now := (SELECT t.now FROM watch_time t);
+    FOR v_moved IN
+        WITH written AS (
+            INSERT INTO config_watch AS w
+                (client_id, env_id, namespaces, service, host, pid, sdk, transport, revision, cursor, rejected, last_seen, live_until)
+            SELECT c.client_id, e.id, c.namespaces, c.service, c.host, c.pid, c.sdk, c.transport,
+                   CASE WHEN c.rejected IS NULL THEN c.revision ELSE 0 END, CASE WHEN c.rejected IS NULL THEN c.cursor ELSE '' END,
+                   c.rejected, v_now - c.age_s * interval '1 second', v_now + (p_live_s - c.age_s) * interval '1 second'
+            FROM json_to_recordset(p_reports) AS c (
+                client_id text, env text, namespaces text[], service text, host text, pid integer, sdk text, transport text,
+                revision bigint, cursor text, rejected text, age_s double precision)
+            JOIN environment e ON e.name = c.env
+            ON CONFLICT (client_id) DO UPDATE SET
+                env_id = EXCLUDED.env_id, namespaces = EXCLUDED.namespaces, service = EXCLUDED.service, host = EXCLUDED.host,
+                pid = EXCLUDED.pid, sdk = EXCLUDED.sdk, transport = EXCLUDED.transport,
+                revision = CASE WHEN EXCLUDED.rejected IS NULL THEN EXCLUDED.revision ELSE w.revision END,
+                cursor = CASE WHEN EXCLUDED.rejected IS NULL THEN EXCLUDED.cursor ELSE w.cursor END,
+                rejected = EXCLUDED.rejected, last_seen = EXCLUDED.last_seen, live_until = EXCLUDED.live_until
+            -- Not over what another worker wrote since, unless the clock was set back since the last look at it.
+            WHERE w.last_seen <= EXCLUDED.last_seen OR w.last_seen > v_now
+            RETURNING w.client_id, w.env_id, w.revision, w.cursor)
+        -- The statement sees the table as it was before.
+        SELECT n.env_id, min(coalesce(o.revision, 0)) AS after_revision, max(n.revision) AS revision
+        FROM written n LEFT JOIN config_watch o ON o.client_id = n.client_id
+        WHERE o.cursor IS DISTINCT FROM n.cursor
+        GROUP BY n.env_id
+    LOOP
+        PERFORM measure_convergence(v_moved.env_id, v_moved.after_revision, v_moved.revision);
+    END LOOP;
+END $$;
+
+GRANT SELECT ON watch_clock, watch_time, watcher TO configsvc_service;
+GRANT INSERT, UPDATE ON watch_clock TO configsvc_service;
