@@ -30,7 +30,7 @@ from configsvc.dev.ports import free_port
 from configsvc.dev.postgres import PostgresServer
 from configsvc.dev.supervisor import Supervisor
 from configsvc.store import releases
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 from configsvc.store.database import Connection, connect
 from configsvc.store.migrate import migrate
 
@@ -53,6 +53,8 @@ DECLARE
     v_env text;
     v_previous record;
     v_now timestamptz;
+    v_audit bytea;
+    v_details jsonb;
     v_key record;
 BEGIN
     UPDATE environment SET revision = revision + 1 WHERE id = p_env_id
@@ -80,9 +82,15 @@ BEGIN
         )::text, 'UTF8'));
     INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
     VALUES (p_env_id, new_revision, new_hash, p_kind, p_note, ARRAY[v_key.namespace], p_actor, v_now);
-    INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
-    VALUES (p_env_id, new_revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
-            jsonb_build_object('namespaces', ARRAY[v_key.namespace], 'changes', 1), v_now);
+    SELECT a.hash INTO v_audit FROM audit_event a WHERE a.chain = p_env_id ORDER BY a.id DESC LIMIT 1;
+    v_details := jsonb_build_object('changes', 1, 'hash', encode(new_hash, 'hex'));
+    INSERT INTO audit_event
+        (chain, env_id, revision, action, actor, request_id, address, namespaces, details, created_at, hash)
+    VALUES (p_env_id, p_env_id, new_revision, 'release.' || p_kind, p_actor, p_request_id, p_address, ARRAY[v_key.namespace],
+            v_details, v_now,
+            sha256(coalesce(v_audit, '') || convert_to(json_build_array(
+                'configsvc/audit/v1', v_env, v_env, new_revision, 'release.' || p_kind, p_actor, p_request_id,
+                p_address, ARRAY[v_key.namespace], v_details, trunc(extract(epoch FROM v_now) * 1000000)::bigint)::text, 'UTF8')));
     INSERT INTO outbox (env_id, revision) VALUES (p_env_id, new_revision);
     PERFORM pg_notify('configsvc', v_env || ':' || new_revision);
 END $$
@@ -98,6 +106,8 @@ DECLARE
     v_env text;
     v_previous record;
     v_now timestamptz;
+    v_audit bytea;
+    v_details jsonb;
     v_changes json;
     v_namespaces text[];
     v_namespace_ids integer[];
@@ -137,9 +147,15 @@ BEGIN
         trunc(extract(epoch FROM v_now) * 1000000)::bigint, v_changes)::text, 'UTF8'));
     INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at)
     VALUES (p_env_id, revision, hash, p_kind, p_note, v_namespaces, p_actor, v_now);
-    INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
-    VALUES (p_env_id, revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
-            jsonb_build_object('namespaces', v_namespaces, 'changes', cardinality(changed_key_ids)), v_now);
+    SELECT a.hash INTO v_audit FROM audit_event a WHERE a.chain = p_env_id ORDER BY a.id DESC LIMIT 1;
+    v_details := jsonb_build_object('changes', cardinality(changed_key_ids), 'hash', encode(hash, 'hex'));
+    INSERT INTO audit_event
+        (chain, env_id, revision, action, actor, request_id, address, namespaces, details, created_at, hash)
+    VALUES (p_env_id, p_env_id, revision, 'release.' || p_kind, p_actor, p_request_id, p_address, v_namespaces,
+            v_details, v_now,
+            sha256(coalesce(v_audit, '') || convert_to(json_build_array(
+                'configsvc/audit/v1', v_env, v_env, revision, 'release.' || p_kind, p_actor, p_request_id,
+                p_address, v_namespaces, v_details, trunc(extract(epoch FROM v_now) * 1000000)::bigint)::text, 'UTF8')));
     INSERT INTO outbox (env_id, revision) VALUES (p_env_id, revision);
     PERFORM pg_notify('configsvc', v_env || ':' || revision);
 END $$

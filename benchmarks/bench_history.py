@@ -27,7 +27,7 @@ from configsvc.dev.ports import free_port
 from configsvc.dev.postgres import PostgresServer, set_password
 from configsvc.dev.supervisor import Supervisor
 from configsvc.store import config, history, releases
-from configsvc.store.access import Origin
+from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 from configsvc.store.migrate import migrate
 
