@@ -180,3 +180,36 @@ def new_signing_key(file: Path) -> None:
 
     signing.generate(file)
     click.echo(f"wrote {file}; name it in CONFIGSVC_SIGNING_KEY_FILE", err=True)
+
+
+@keys.command("init")
+@click.argument("file", type=_FILE)
+def init_keys(file: Path) -> None:
+    """Write a key file for encrypting secrets to FILE (readable by its owner alone); never overwrites one.
+
+    Keep a copy where the database's backups are not: without this file no secret can be read again.
+
+    \b
+    Example:
+      configsvc keys init /etc/configsvc/keys.json
+    """
+    from configsvc.crypto.providers import local
+
+    kek_id = local.create(file)
+    click.echo(f"wrote {file} with the key {kek_id}; set CONFIGSVC_KEYS=file:{file.absolute()}", err=True)
+
+
+@keys.command("add")
+@click.argument("file", type=_FILE)
+def add_key(file: Path) -> None:
+    """Add a new key to the key file FILE. It encrypts from now on; the older ones stay for what they encrypted.
+
+    Running services notice it by themselves. Where each machine has a copy of FILE, bring all up to date at once.
+
+    \b
+    Example:
+      configsvc keys add /etc/configsvc/keys.json
+    """
+    from configsvc.crypto.providers import local
+
+    click.echo(f"{file} encrypts with the key {local.add_generation(file)} from now on", err=True)

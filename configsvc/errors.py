@@ -98,5 +98,12 @@ class Unavailable(RequestError):
     code = "unavailable"
 
 
+class CannotOpen(Unavailable):
+    """A secret, or the key that it is under, does not open: it was moved or damaged, or its key is lost or refused.
+
+    The message names key ids, never anything of a key. Trying again helps only after somebody has mended it.
+    """
+
+
 class StalePlan(Exception):
     """What a plan was made from has changed; it has to be made again. Never leaves the service."""

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from configsvc.domain import key_sources
 from configsvc.errors import SetupError
 
 PREFIX = "CONFIGSVC_"
@@ -41,6 +42,11 @@ def _host(value: str) -> str:
     return value
 
 
+def _keys(value: str) -> str:
+    key_sources.parse(value)
+    return value
+
+
 _PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 _RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
@@ -57,6 +63,8 @@ class Settings(BaseModel):
     push_redis_url: _RedisUrl | None = Field(default=None, repr=False)
     #: The Ed25519 key (PEM) that push messages are signed with.
     signing_key_file: Path
+    #: Where the key-encryption keys of secrets are kept.
+    keys: Annotated[str, AfterValidator(_keys)] | None = None
     #: A role that may create roles and own tables, for `configsvc migrate` alone.
     migrate_database_url: _PostgresUrl | None = Field(default=None, repr=False)
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"

@@ -8,9 +8,9 @@ from configsvc.domain.policy import Action
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
-from configsvc.service.together import Together
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
+from configsvc.together import Together
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from configsvc.domain.policy import Action
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
-from configsvc.service.together import Together
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
 from configsvc.store.watch import Report
+from configsvc.together import Together
 
 #: A client further behind gets the whole scope: reading its keys then costs less than reading the releases between.
 CHANGES_REVISIONS_MAX = 1_000
