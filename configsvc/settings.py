@@ -118,6 +118,21 @@ def read_database_url(environ: Mapping[str, str] | None = None, *, for_migration
         raise SetupError(f"{name} {error}") from None
 
 
+def read_keys(environ: Mapping[str, str] | None = None) -> str:
+    """Where the keys of secrets are kept, for commands that look after them.
+
+    Raises:
+        SetupError: it is not set, or names no place for keys.
+    """
+    given = _ours(os.environ if environ is None else environ)
+    if "CONFIGSVC_KEYS" not in given:
+        raise SetupError(_explain("keys", "missing", ""))
+    try:
+        return _keys(given["CONFIGSVC_KEYS"])
+    except ValueError as error:
+        raise SetupError(f"CONFIGSVC_KEYS {error}") from None
+
+
 def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
@@ -147,6 +162,7 @@ def _explain(field: str, kind: str, message: str) -> str:
 
 _EXAMPLES = {
     "database_url": ", for instance to postgresql://configsvc_service:password@localhost:5432/configsvc",
+    "keys": " to where the service has them, for instance to file:/etc/configsvc/keys.json",
     "redis_url": ", for instance to redis://:password@localhost:6379/0",
     "signing_key_file": " to the file that `configsvc keys new-signing-key FILE` has written",
 }

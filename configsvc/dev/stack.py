@@ -144,15 +144,20 @@ class Stack:
 
     def _settings(self, data: DataDir, port: int) -> Settings:
         from configsvc.crypto import signing
+        from configsvc.crypto.providers import local
 
         key_file = data.path / "signing-key.pem"
         if not key_file.exists():
             signing.generate(key_file)
+        secrets_file = data.path / "keys.json"
+        if not secrets_file.exists():
+            local.create(secrets_file)
         return Settings(
             database_url=self.database_url,
             redis_url=self.redis_url,
             push_redis_url=self.push_redis_url,
             signing_key_file=key_file,
+            keys=f"file:{secrets_file}",
             port=port,
             workers=self._workers,
         )

@@ -91,6 +91,7 @@ def not_found(namespace: str | None, env: str | None) -> Hidden:
 _SHOWN = {
     "read": Action.READ,
     "read_secrets": Action.READ_SECRETS,
+    "reveal": Action.REVEAL,
     "declare": Action.DECLARE,
     "write": Action.WRITE,
     "propose": Action.PROPOSE,
