@@ -47,6 +47,7 @@ def _keys(value: str) -> str:
     return value
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 _PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 _RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
@@ -70,7 +71,7 @@ class Settings(BaseModel):
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: int = Field(default=8400, ge=1, le=65535)
     workers: int = Field(default=2, ge=1, le=64)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
     next_sync_s: int = Field(default=30, ge=1, le=300)
 

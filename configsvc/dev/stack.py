@@ -24,7 +24,7 @@ from configsvc.dev.supervisor import Supervisor
 from configsvc.dev.valkey import ValkeyServer
 from configsvc.dev.welcome import env_file
 from configsvc.errors import SetupError
-from configsvc.settings import Settings
+from configsvc.settings import LogLevel, Settings
 
 _DATABASE = "configsvc"
 _SERVICE_ROLE = "configsvc_service"
@@ -44,6 +44,7 @@ class Stack:
         port: of the API; 0 takes any free one.
         relays: how many relay processes; one of them leads.
         workers: how many web workers.
+        log_level: of the service's parts.
         ready_file: written when all parts answer; gone when they are stopped, or this process is killed.
         report: called with one line when a part dies.
 
@@ -56,6 +57,7 @@ class Stack:
     push_redis_url: str
     database_url: str
     superuser_url: str
+    keys_file: Path
     tokens: dict[str, str]
 
     def __init__(
@@ -65,6 +67,7 @@ class Stack:
         *,
         relays: int = 1,
         workers: int = 2,
+        log_level: LogLevel = "info",
         ready_file: Path | None = None,
         report: Callable[[str], None] = _to_stderr,
     ) -> None:
@@ -72,6 +75,7 @@ class Stack:
         self._port = port
         self._relays = relays
         self._workers = workers
+        self._log_level = log_level
         self._ready_file = ready_file
         self._report = report
         self._cleanup = contextlib.ExitStack()
@@ -149,17 +153,18 @@ class Stack:
         key_file = data.path / "signing-key.pem"
         if not key_file.exists():
             signing.generate(key_file)
-        secrets_file = data.path / "keys.json"
-        if not secrets_file.exists():
-            local.create(secrets_file)
+        self.keys_file = data.path / "keys.json"
+        if not self.keys_file.exists():
+            local.create(self.keys_file)
         return Settings(
             database_url=self.database_url,
             redis_url=self.redis_url,
             push_redis_url=self.push_redis_url,
             signing_key_file=key_file,
-            keys=f"file:{secrets_file}",
+            keys=f"file:{self.keys_file}",
             port=port,
             workers=self._workers,
+            log_level=self._log_level,
         )
 
     def _forget_ready_file(self) -> None:
