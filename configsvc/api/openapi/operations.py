@@ -171,7 +171,7 @@ OPERATIONS: Sequence[Operation] = (
         "Change a key's description or schema, or whether it is secret",
         answers.Key | answers.TurnedKey,
         models.KeyChange,
-        codes=("forbidden", "not_found", "conflict"),
+        codes=("forbidden", "not_found"),
     ),
     Operation(
         "keys.delete_key",
