@@ -86,11 +86,12 @@ BEGIN
     v_details := jsonb_build_object('changes', 1, 'hash', encode(new_hash, 'hex'));
     INSERT INTO audit_event
         (chain, env_id, revision, action, actor, request_id, address, namespaces, details, created_at, hash)
-    VALUES (p_env_id, p_env_id, new_revision, 'release.' || p_kind, p_actor, p_request_id, p_address, ARRAY[v_key.namespace],
-            v_details, v_now,
+    VALUES (p_env_id, p_env_id, new_revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
+            ARRAY[v_key.namespace], v_details, v_now,
             sha256(coalesce(v_audit, '') || convert_to(json_build_array(
                 'configsvc/audit/v1', v_env, v_env, new_revision, 'release.' || p_kind, p_actor, p_request_id,
-                p_address, ARRAY[v_key.namespace], v_details, trunc(extract(epoch FROM v_now) * 1000000)::bigint)::text, 'UTF8')));
+                p_address, ARRAY[v_key.namespace], v_details,
+                trunc(extract(epoch FROM v_now) * 1000000)::bigint)::text, 'UTF8')));
     INSERT INTO outbox (env_id, revision) VALUES (p_env_id, new_revision);
     PERFORM pg_notify('configsvc', v_env || ':' || new_revision);
 END $$
@@ -151,11 +152,12 @@ BEGIN
     v_details := jsonb_build_object('changes', cardinality(changed_key_ids), 'hash', encode(hash, 'hex'));
     INSERT INTO audit_event
         (chain, env_id, revision, action, actor, request_id, address, namespaces, details, created_at, hash)
-    VALUES (p_env_id, p_env_id, revision, 'release.' || p_kind, p_actor, p_request_id, p_address, v_namespaces,
-            v_details, v_now,
+    VALUES (p_env_id, p_env_id, revision, 'release.' || p_kind, p_actor, p_request_id, p_address,
+            v_namespaces, v_details, v_now,
             sha256(coalesce(v_audit, '') || convert_to(json_build_array(
                 'configsvc/audit/v1', v_env, v_env, revision, 'release.' || p_kind, p_actor, p_request_id,
-                p_address, v_namespaces, v_details, trunc(extract(epoch FROM v_now) * 1000000)::bigint)::text, 'UTF8')));
+                p_address, v_namespaces, v_details,
+                trunc(extract(epoch FROM v_now) * 1000000)::bigint)::text, 'UTF8')));
     INSERT INTO outbox (env_id, revision) VALUES (p_env_id, revision);
     PERFORM pg_notify('configsvc', v_env || ':' || revision);
 END $$

@@ -5,6 +5,8 @@
     304       GET S/config of 1,000 keys that have not changed
     200       the same without an ETag: from memory
     sync      POST /v1/sync with nothing new
+    plain     GET S/config of 1,050 plain keys, as an application reads
+    secrets   the same of 1,000 plain and 50 secret ones: these are opened for each request
 
 One worker each, so that the load generator and Postgres have a core of their own.
 
@@ -37,7 +39,8 @@ WARM_UP_S = 0.5
 START_TIMEOUT_S = 10.0
 SCOPE = "/v1/namespaces/bench/envs/development"
 #: variant: (its floor, at least this part of the floor's rate)
-TARGETS = {"304": ("look-up", 0.9), "200": ("bytes", 0.6), "sync": ("look-up", 0.9)}
+TARGETS = {"304": ("look-up", 0.9), "200": ("bytes", 0.6), "sync": ("look-up", 0.9), "secrets": ("plain", 0.5)}
+SECRETS = 50
 
 
 def create_floor() -> Flask:
@@ -91,7 +94,25 @@ def _prepare(stack: Stack, body: Path) -> dict[str, Request]:
         "304": Request.of(stack.url, "GET", f"{SCOPE}/config", 304, Authorization=token, If_None_Match=etag),
         "200": Request.of(stack.url, "GET", f"{SCOPE}/config", 200, Authorization=token),
         "sync": Request.of(stack.url, "POST", "/v1/sync", 200, again, Authorization=service),
+        **_secret_scopes(stack),
     }
+
+
+def _secret_scopes(stack: Stack) -> dict[str, Request]:
+    """Make two scopes that differ in 50 keys; return the requests that read them as an application does."""
+    service = f"Bearer {stack.tokens['service']}"
+    requests = {}
+    for name in ("plain", "secrets"):
+        _send(stack, "admin", "POST", "/v1/namespaces", {"name": name})
+        changes = []
+        for number in range(KEYS + SECRETS):
+            changes.append({"key": f"some.setting.{number}", "value": f"value {number}"})
+            key = {"key": changes[-1]["key"], "type": "string", "secret": name == "secrets" and number >= KEYS}
+            _send(stack, "ops", "POST", f"/v1/namespaces/{name}/keys", key)
+        path = f"/v1/namespaces/{name}/envs/development/config"
+        _send(stack, "ops", "PATCH", path, {"changes": changes})
+        requests[name] = Request.of(stack.url, "GET", path, 200, Authorization=service)
+    return requests
 
 
 def _send(stack: Stack, role: str, method: str, path: str, body: object = None) -> tuple[bytes, str]:

@@ -14,6 +14,8 @@ from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.api.openapi import route as openapi
+from configsvc.crypto.datakeys import DataKeys
+from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
@@ -32,6 +34,8 @@ from configsvc.service.plans import Plans
 from configsvc.service.rates import Rates
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
+from configsvc.service.secrecy import Secrecy
+from configsvc.service.secrets import Secrets
 from configsvc.service.sync import Sync
 from configsvc.service.tokens import Tokens
 from configsvc.service.watchers import Watchers
@@ -52,9 +56,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     signer = Signer.load(settings.signing_key_file)
     authenticator = Authenticator(database)
     refusals = Refusals(database)
-    bodies = Bodies(database)
+    secrets = Secrets(database, DataKeys(open_provider(settings.keys)) if settings.keys else None)
+    bodies = Bodies(database, secrets)
     history = History(database, bodies)
-    gate = Releases(database, signer.derive("idempotency"))
+    gate = Releases(database, secrets, signer.derive("idempotency"))
     hub = Hub(settings.database_url, database)
     reports = Reports(database, settings.next_sync_s)
     holds = Holds(settings.token_held_max)
@@ -74,8 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
-    app.register_blueprint(keys.blueprint(Keys(database)))
-    app.register_blueprint(settings_api.blueprint(Reading(database, bodies), history))
+    app.register_blueprint(keys.blueprint(Keys(database, secrets), Secrecy(database, secrets, gate)))
+    app.register_blueprint(settings_api.blueprint(Reading(database, bodies, secrets), history))
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
     app.register_blueprint(change_requests.blueprint(ChangeRequests(database, gate), gate))

@@ -54,9 +54,11 @@ class ReviewRequired(RequestError):
 
     code = "review_required"
 
-    def __init__(self, env: str) -> None:
+    def __init__(self, env: str, detail: str | None = None) -> None:
+        """``detail``: where something else is to be done than to propose it."""
         super().__init__(
-            f"{env} is protected: POST the change to /v1/envs/{env}/requests, where somebody else approves it; "
+            detail
+            or f"{env} is protected: POST the change to /v1/envs/{env}/requests, where somebody else approves it; "
             'in an emergency, say why in "break_glass": {"reason"}',
             request_url=f"/v1/envs/{env}/requests",
         )
@@ -110,6 +112,13 @@ class Unavailable(RequestError):
 
     code = "unavailable"
     retry_after_s = 1
+
+
+class CannotOpen(Unavailable):
+    """A secret, or the key that it is under, does not open: it was moved or damaged, or its key is lost or refused.
+
+    The message names key ids, never anything of a key. Trying again helps only after somebody has mended it.
+    """
 
 
 class StalePlan(Exception):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
+from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
 from configsvc.dev import ports, programs
 from configsvc.dev.supervisor import Supervisor
@@ -34,6 +35,8 @@ class Serve:
     def _check(self) -> None:
         # What the parts would find out each for itself, over and over, is said once.
         Signer.load(self._settings.signing_key_file)
+        if self._settings.keys is not None:
+            open_provider(self._settings.keys)
         host, port = self._settings.host, self._settings.port
         try:
             ports.try_to_bind(host, port)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from configsvc.domain import push_accounts
+from configsvc.domain import key_sources, push_accounts
 from configsvc.errors import SetupError
 
 PREFIX = "CONFIGSVC_"
@@ -60,6 +60,11 @@ def _host(value: str) -> str:
     return value
 
 
+def _keys(value: str) -> str:
+    key_sources.parse(value)
+    return value
+
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 _PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 _RedisUrl = Annotated[str, AfterValidator(_redis_url)]
@@ -80,6 +85,8 @@ class Settings(BaseModel):
     redis_admin_url: _RedisUrl | None = Field(default=None, repr=False)
     #: The Ed25519 key (PEM) that push messages are signed with.
     signing_key_file: Path
+    #: Where the key-encryption keys of secrets are kept.
+    keys: Annotated[str, AfterValidator(_keys)] | None = None
     #: A role that may create roles and own tables, for `configsvc migrate` alone.
     migrate_database_url: _PostgresUrl | None = Field(default=None, repr=False)
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
@@ -155,6 +162,21 @@ def read_database_url(environ: Mapping[str, str] | None = None, *, for_migration
         raise SetupError(f"{name} {error}") from None
 
 
+def read_keys(environ: Mapping[str, str] | None = None) -> str:
+    """Where the keys of secrets are kept, for commands that look after them.
+
+    Raises:
+        SetupError: it is not set, or names no place for keys.
+    """
+    given = _ours(os.environ if environ is None else environ)
+    if "CONFIGSVC_KEYS" not in given:
+        raise SetupError(_explain("keys", "missing", ""))
+    try:
+        return _keys(given["CONFIGSVC_KEYS"])
+    except ValueError as error:
+        raise SetupError(f"CONFIGSVC_KEYS {error}") from None
+
+
 def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
@@ -187,6 +209,7 @@ def _explain(location: Sequence[object], kind: str, message: str) -> str:
 
 _EXAMPLES = {
     "database_url": ", for instance to postgresql://configsvc_service:password@localhost:5432/configsvc",
+    "keys": " to where the service has them, for instance to file:/etc/configsvc/keys.json",
     "redis_url": ", for instance to redis://:password@localhost:6379/0",
     "signing_key_file": " to the file that `configsvc keys new-signing-key FILE` has written",
 }

@@ -32,7 +32,7 @@ CREATE TABLE config_key (
     secret boolean NOT NULL DEFAULT false,
     -- JSON Schema 2020-12 as canonical text.
     schema text,
-    -- Grows with every change of the schema: a commit says which one it checked its values by.
+    -- Grows with every change of schema or secret: a commit says which one it made its values by.
     definition integer NOT NULL DEFAULT 1,
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -43,6 +43,37 @@ CREATE TABLE config_key (
 CREATE UNIQUE INDEX config_key_name ON config_key (namespace_id, name) WHERE deleted_at IS NULL;
 -- All keys that a namespace ever had: what a past revision may show, and where a name's version numbers go on.
 CREATE INDEX config_key_ever ON config_key (namespace_id, name);
+
+-- Secrets ------------------------------------------------------------------------------------------------------------
+
+-- What encrypts a scope's secrets, or makes their fingerprints; itself encrypted by a key-encryption key that is not in the database.
+CREATE TABLE data_key (
+    id uuid PRIMARY KEY,
+    namespace_id integer NOT NULL REFERENCES namespace,
+    env_id smallint NOT NULL REFERENCES environment,
+    purpose text NOT NULL CHECK (purpose IN ('secret', 'fingerprint')),
+    kek_id text NOT NULL,
+    wrapped bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- From when on another key encrypts. This one opens what it encrypted, until that is rewritten.
+    retired_at timestamptz
+);
+
+CREATE UNIQUE INDEX data_key_present ON data_key (namespace_id, env_id, purpose) WHERE retired_at IS NULL;
+
+-- Encrypted values: a version or a proposal points to one. A new data key rewrites them in place, and history stays as it is.
+CREATE TABLE secret_value (
+    value_id uuid PRIMARY KEY,
+    -- What it was sealed for, for whoever rewrites it. Readers open it for the place where they found it, and nowhere else.
+    key_id bigint NOT NULL REFERENCES config_key,
+    data_key_id uuid NOT NULL REFERENCES data_key,
+    nonce bytea NOT NULL CHECK (length(nonce) = 12),
+    ciphertext bytea NOT NULL CHECK (length(ciphertext) > 16),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- What is under a key: counted, and rewritten in this order.
+CREATE INDEX secret_value_data_key ON secret_value (data_key_id, value_id);
 
 -- History: appended by commit_release alone --------------------------------------------------------------------------
 
@@ -71,14 +102,19 @@ CREATE TABLE config_version (
     key_id bigint NOT NULL REFERENCES config_key,
     version integer NOT NULL CHECK (version > 0),
     revision bigint NOT NULL,
-    -- Canonical JSON text, not jsonb: jsonb turns 1e131071 into 131 kB of digits and loses -0.0. NULL where deleted.
+    -- Canonical JSON text, not jsonb: jsonb turns 1e131071 into 131 kB of digits and loses -0.0. NULL where deleted, and for a secret.
     value text,
     deleted boolean NOT NULL,
     is_active boolean NOT NULL,
     created_by text NOT NULL,
     created_at timestamptz NOT NULL,
+    -- A secret: where its ciphertext is, and what it shows to those who may not read it. A version stays a secret, whatever becomes
+    -- of its key.
+    value_id uuid REFERENCES secret_value,
+    fingerprint text,
     PRIMARY KEY (env_id, key_id, version),
-    CONSTRAINT config_version_value CHECK (deleted = (value IS NULL))
+    CONSTRAINT config_version_value CHECK (num_nonnulls(value, value_id) = CASE WHEN deleted THEN 0 ELSE 1 END),
+    CONSTRAINT config_version_secret CHECK ((value_id IS NULL) = (fingerprint IS NULL))
 );
 
 -- One active version per key and environment, whatever a bug or a second writer tries.
@@ -94,7 +130,7 @@ CREATE TABLE scope (
     namespace_id integer NOT NULL REFERENCES namespace,
     revision bigint NOT NULL,
     keys integer NOT NULL,
-    bytes bigint NOT NULL, -- of names and values
+    bytes bigint NOT NULL, -- of names and values; of a secret, its ciphertext
     PRIMARY KEY (env_id, namespace_id),
     -- Every client that follows a scope loads it whole.
     CONSTRAINT scope_keys_max CHECK (keys <= 10000),
@@ -268,7 +304,7 @@ CREATE TABLE change_request (
 -- Every commit asks for those that it makes void.
 CREATE INDEX change_request_pending ON change_request (env_id) WHERE status IN ('open', 'approved');
 
--- What an edition proposes: a value (canonical JSON text; NULL deletes), or another schema for the key.
+-- What an edition proposes: a value (canonical JSON text; NULL deletes), a secret's, or another schema for the key.
 CREATE TABLE request_change (
     request_id bigint NOT NULL REFERENCES change_request,
     edition integer NOT NULL,
@@ -278,8 +314,11 @@ CREATE TABLE request_change (
     -- When it was proposed: the active version, 0 where there was none, and the key's definition.
     base_version integer NOT NULL,
     base_definition integer NOT NULL,
+    value_id uuid REFERENCES secret_value,
+    fingerprint text,
     PRIMARY KEY (request_id, edition, key_id),
-    CONSTRAINT request_change_one CHECK (value IS NULL OR new_schema IS NULL)
+    CONSTRAINT request_change_one CHECK (num_nonnulls(value, value_id, new_schema) <= 1),
+    CONSTRAINT request_change_secret CHECK ((value_id IS NULL) = (fingerprint IS NULL))
 );
 
 CREATE TABLE request_review (
@@ -343,8 +382,8 @@ CREATE INDEX access_grant_token ON access_grant (token_id);
 -- Functions ----------------------------------------------------------------------------------------------------------
 
 -- What a release's hash covers, as text. `p_changes` holds [namespace, key, type, version, value text or null] in the order of namespace
--- and key; `p_review` is there only where a release has one. Being JSON, it has no two readings. `configsvc audit verify` computes it by
--- other means.
+-- and key, and for a secret, whose value text is null, also its value_id and fingerprint; `p_review` is there only where a release has
+-- one. Being JSON, it has no two readings. `configsvc audit verify` computes it by other means.
 CREATE FUNCTION release_content(
     p_env text, p_revision bigint, p_kind text, p_note text, p_created_by text, p_created_at timestamptz, p_changes json, p_review jsonb
 ) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -441,7 +480,7 @@ CREATE FUNCTION commit_release(
     p_actor text,
     p_key_ids bigint[],      -- each key once
     p_definitions integer[], -- what the values were checked by: each key's definition
-    p_values text[],         -- canonical JSON text; NULL deletes
+    p_values text[],         -- canonical JSON text; NULL deletes, or is a secret
     p_if_key_version integer,     -- If-Match of one key: the active version of p_key_ids[1], 0 for unset
     p_if_scope integer,           -- If-Match of a scope: this namespace's last release …
     p_if_cursor text,             -- … is the one with this cursor
@@ -458,6 +497,12 @@ CREATE FUNCTION commit_release(
     p_body_hash bytea,
     p_request_id text,
     p_address text,
+    -- Secrets, each beside its key; NULL without any. Without a ciphertext it points to a value that is there already.
+    p_value_ids uuid[],
+    p_fingerprints text[],
+    p_data_key_ids uuid[],
+    p_nonces bytea[],
+    p_ciphertexts bytea[],
     OUT revision bigint,
     OUT hash bytea,
     OUT changed_key_ids bigint[],
@@ -553,18 +598,29 @@ BEGIN
         END IF;
     END IF;
 
+    -- A key is replaced under this lock, so what is sealed under the present one is never overlooked when that one's values are rewritten.
+    IF p_data_key_ids IS NOT NULL AND EXISTS (
+        SELECT FROM data_key d WHERE d.id = ANY (p_data_key_ids) AND d.retired_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'a data key was replaced' USING ERRCODE = 'CSSTL';
+    END IF;
+
     -- In the order of the hashed content. The share lock keeps the keys as they are: who deletes one or defines it anew locks it
     -- FOR UPDATE.
     FOR v_change IN
-        SELECT w.key_id, w.value, k.name AS key, k.type, k.namespace_id, n.name AS namespace, a.version,
-               w.value IS DISTINCT FROM a.value AS changed,
-               (w.value IS NOT NULL)::integer - (a.value IS NOT NULL)::integer AS keys_added,
-               coalesce(octet_length(k.name) + octet_length(w.value), 0)
-                   - coalesce(octet_length(k.name) + octet_length(a.value), 0) AS bytes_added
-        FROM unnest(p_key_ids, p_definitions, p_values) AS w (key_id, definition, value)
+        SELECT w.key_id, w.value, w.value_id, w.fingerprint, w.data_key_id, w.nonce, w.ciphertext,
+               k.name AS key, k.type, k.namespace_id, n.name AS namespace, a.version,
+               -- A secret always makes a version: "nothing changed" would tell a guesser that the guess was right.
+               w.value_id IS NOT NULL OR a.value_id IS NOT NULL OR w.value IS DISTINCT FROM a.value AS changed,
+               num_nonnulls(w.value, w.value_id) - num_nonnulls(a.value, a.value_id) AS keys_added,
+               coalesce(octet_length(k.name) + coalesce(octet_length(w.value), octet_length(w.ciphertext), octet_length(t.ciphertext)), 0)
+                   - coalesce(octet_length(k.name) + coalesce(octet_length(a.value), octet_length(s.ciphertext)), 0) AS bytes_added
+        FROM unnest(p_key_ids, p_definitions, p_values, p_value_ids, p_fingerprints, p_data_key_ids, p_nonces, p_ciphertexts)
+            AS w (key_id, definition, value, value_id, fingerprint, data_key_id, nonce, ciphertext)
         JOIN config_key k ON k.id = w.key_id AND k.definition = w.definition AND k.deleted_at IS NULL
         JOIN namespace n ON n.id = k.namespace_id
         LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
+        LEFT JOIN secret_value s ON s.value_id = a.value_id
+        LEFT JOIN secret_value t ON t.value_id = w.value_id
         ORDER BY n.name COLLATE "C", k.name COLLATE "C"
         FOR KEY SHARE OF k
     LOOP
@@ -579,15 +635,22 @@ BEGIN
             UPDATE config_version v SET is_active = false WHERE v.env_id = p_env_id AND v.key_id = v_change.key_id AND v.is_active;
         END IF;
         v_change.version := v_change.version + 1;
+        IF v_change.ciphertext IS NOT NULL THEN
+            INSERT INTO secret_value (value_id, key_id, data_key_id, nonce, ciphertext, created_at)
+            VALUES (v_change.value_id, v_change.key_id, v_change.data_key_id, v_change.nonce, v_change.ciphertext, v_now);
+        END IF;
         INSERT INTO config_version
-            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at)
+            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at, value_id, fingerprint)
         VALUES (p_env_id, v_change.namespace_id, v_change.key_id, v_change.version, revision,
-                v_change.value, v_change.value IS NULL, true, p_actor, v_now);
+                v_change.value, num_nonnulls(v_change.value, v_change.value_id) = 0, true, p_actor, v_now,
+                v_change.value_id, v_change.fingerprint);
 
         changed_key_ids := changed_key_ids || v_change.key_id;
         changed_versions := changed_versions || v_change.version;
-        v_changes := v_changes
-            || json_build_array(v_change.namespace, v_change.key, v_change.type, v_change.version, v_change.value);
+        v_changes := v_changes || CASE WHEN v_change.value_id IS NULL
+            THEN json_build_array(v_change.namespace, v_change.key, v_change.type, v_change.version, v_change.value)
+            ELSE json_build_array(v_change.namespace, v_change.key, v_change.type, v_change.version, v_change.value,
+                                  v_change.value_id, v_change.fingerprint) END;
         IF v_last = 0 OR v_namespace_ids[v_last] <> v_change.namespace_id THEN
             v_last := v_last + 1;
             v_namespaces[v_last] := v_change.namespace;
@@ -662,6 +725,64 @@ BEGIN
         SET body_hash = EXCLUDED.body_hash, env_id = EXCLUDED.env_id, revision = EXCLUDED.revision, changed = EXCLUDED.changed,
             created_at = EXCLUDED.created_at;
     END IF;
+END $$;
+
+-- A scope's first data key for a purpose; of two that are made at the same time the first one stays.
+CREATE FUNCTION add_data_key(p_id uuid, p_namespace_id integer, p_env_id smallint, p_purpose text, p_kek_id text, p_wrapped bytea)
+RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    INSERT INTO data_key (id, namespace_id, env_id, purpose, kek_id, wrapped)
+    VALUES (p_id, p_namespace_id, p_env_id, p_purpose, p_kek_id, p_wrapped)
+    ON CONFLICT (namespace_id, env_id, purpose) WHERE retired_at IS NULL DO NOTHING
+$$;
+
+-- Lets another data key encrypt from now on, unless somebody else has replaced this one. Takes the lock that commits take: one that has
+-- sealed its values under the old key is either there already, or will be told to seal them anew.
+CREATE FUNCTION replace_data_key(p_old uuid, p_id uuid, p_kek_id text, p_wrapped bytea)
+RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM FROM environment e WHERE e.id = (SELECT d.env_id FROM data_key d WHERE d.id = p_old) FOR NO KEY UPDATE;
+    UPDATE data_key d SET retired_at = clock_timestamp() WHERE d.id = p_old AND d.purpose = 'secret' AND d.retired_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO data_key (id, namespace_id, env_id, purpose, kek_id, wrapped)
+    SELECT p_id, d.namespace_id, d.env_id, d.purpose, p_kek_id, p_wrapped FROM data_key d WHERE d.id = p_old;
+    RETURN true;
+END $$;
+
+-- The same data key, wrapped by another key-encryption key.
+CREATE FUNCTION rewrap_data_key(p_id uuid, p_old_kek_id text, p_kek_id text, p_wrapped bytea)
+RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    UPDATE data_key d SET kek_id = p_kek_id, wrapped = p_wrapped WHERE d.id = p_id AND d.kek_id = p_old_kek_id;
+    RETURN FOUND;
+END $$;
+
+-- Keeps what a proposal seals. The caller holds the environment's lock.
+CREATE FUNCTION keep_secret_values(p_value_ids uuid[], p_key_ids bigint[], p_data_key_ids uuid[], p_nonces bytea[], p_ciphertexts bytea[])
+RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    INSERT INTO secret_value (value_id, key_id, data_key_id, nonce, ciphertext)
+    SELECT w.* FROM unnest(p_value_ids, p_key_ids, p_data_key_ids, p_nonces, p_ciphertexts) AS w
+$$;
+
+-- The same values under another data key of the same scope: those of them that are still under the old one. Returns how many.
+CREATE FUNCTION rewrite_secret_values(p_old uuid, p_new uuid, p_value_ids uuid[], p_nonces bytea[], p_ciphertexts bytea[])
+RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_rewritten integer;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM data_key o JOIN data_key n USING (namespace_id, env_id, purpose)
+        WHERE o.id = p_old AND n.id = p_new AND o.purpose = 'secret') THEN
+        RAISE EXCEPTION 'the two data keys are not of one scope' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- In one order, so that two who do the same wait for each other, and never for good.
+    PERFORM FROM secret_value s WHERE s.value_id = ANY (p_value_ids) AND s.data_key_id = p_old ORDER BY s.value_id FOR UPDATE;
+    UPDATE secret_value s SET data_key_id = p_new, nonce = w.nonce, ciphertext = w.ciphertext
+    FROM unnest(p_value_ids, p_nonces, p_ciphertexts) AS w (value_id, nonce, ciphertext)
+    WHERE s.value_id = w.value_id AND s.data_key_id = p_old;
+    GET DIAGNOSTICS v_rewritten = ROW_COUNT;
+    RETURN v_rewritten;
 END $$;
 
 -- Notes which of an environment's releases in a range half, 99 % and all of the watchers show by now. Looks at the newest thousand of the
@@ -752,7 +873,7 @@ GRANT USAGE ON SCHEMA public TO configsvc_service;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO configsvc_service;
 GRANT INSERT, UPDATE (description) ON namespace TO configsvc_service;
 -- FOR UPDATE and FOR KEY SHARE ask for an UPDATE right on one column.
-GRANT INSERT, UPDATE (description, schema, definition, deleted_at) ON config_key TO configsvc_service;
+GRANT INSERT, UPDATE (description, secret, schema, definition, deleted_at) ON config_key TO configsvc_service;
 GRANT UPDATE (description, review_required, approvals) ON environment TO configsvc_service;
 GRANT INSERT, UPDATE (revoked_at, last_used_at) ON token TO configsvc_service;
 GRANT INSERT, UPDATE (status, edition, note, namespaces, base, digest, updated_at, void_reason) ON change_request TO configsvc_service;
@@ -764,8 +885,8 @@ GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;
 GRANT INSERT, UPDATE ON watch_clock TO configsvc_service;
 GRANT INSERT, UPDATE (p99_s, all_s) ON release_convergence TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
-GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, approved_by, commit_release, report_clients, measure_convergence
-    TO configsvc_service;
+GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, approved_by, commit_release, report_clients, measure_convergence,
+    add_data_key, replace_data_key, rewrap_data_key, keep_secret_values, rewrite_secret_values TO configsvc_service;
 
 -- The environments that everybody has. Production is protected from the first minute.
 SELECT create_environment('development', 'For work in progress', false, 1::smallint, 'configsvc migrate');

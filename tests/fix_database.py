@@ -64,8 +64,20 @@ def signing_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key file for secrets."""
+    from configsvc.crypto.providers import local
+
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    local.create(path)
+    return path
+
+
 @pytest.fixture
-def settings(database: Database, redis_url: str, push_redis_url: str, signing_key_file: Path) -> Settings:
+def settings(
+    database: Database, redis_url: str, push_redis_url: str, signing_key_file: Path, key_file: Path
+) -> Settings:
     """The settings of a service on this test's database."""
     return Settings(
         database_url=database.service_url,
@@ -73,6 +85,7 @@ def settings(database: Database, redis_url: str, push_redis_url: str, signing_ke
         push_redis_url=push_redis_url,
         redis_admin_url=redis_url,
         signing_key_file=signing_key_file,
+        keys=f"file:{key_file}",
     )
 
 

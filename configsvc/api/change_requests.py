@@ -136,10 +136,16 @@ def _change(row: Mapping[str, Any]) -> dict[str, object]:
     named: dict[str, object] = {"namespace": row["namespace"], "key": row["name"], "type": row["type"]}
     if row["new_schema"] is not None:
         return named | {"schema": json.loads(row["new_schema"])}
-    base = answers.state(row["base_version"], row["base_value"])
-    return (
-        named | ({"delete": True} if row["value"] is None else {"value": answers.value(row["value"])}) | {"base": base}
-    )
+    base = answers.state(row["base_version"], row["base_value"], row["base_fingerprint"])
+    return named | _proposed_value(row) | {"base": base}
+
+
+def _proposed_value(row: Mapping[str, Any]) -> dict[str, object]:
+    # No fingerprint: proposing would be a cheap way to try guesses. What was proposed before its key was a secret is
+    # one now.
+    if row["value_id"] is not None or (row["value"] is not None and row["secret"]):
+        return answers.secret(None)
+    return {"delete": True} if row["value"] is None else {"value": answers.value(row["value"])}
 
 
 def _difference(row: Mapping[str, Any]) -> dict[str, object] | None:
@@ -148,11 +154,13 @@ def _difference(row: Mapping[str, Any]) -> dict[str, object] | None:
     if row["new_schema"] is not None:
         live = row["live_schema"] or "null"
         return None if live == row["new_schema"] else named | {"from": _schema(live), "to": _schema(row["new_schema"])}
-    if row["live_value"] == row["value"]:
+    secret = row["value_id"] is not None or row["live_fingerprint"] is not None
+    if not secret and row["live_value"] == row["value"]:
         return None
+    to = _proposed_value(row)
     return named | {
-        "from": answers.state(row["live_version"], row["live_value"]),
-        "to": answers.state(row["live_version"] + 1, row["value"]),
+        "from": answers.state(row["live_version"], row["live_value"], row["live_fingerprint"]),
+        "to": None if "delete" in to else {"version": row["live_version"] + 1, **to},
     }
 
 

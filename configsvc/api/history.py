@@ -58,11 +58,12 @@ def blueprint(history: History) -> Blueprint:
 
 
 def _version(row: Mapping[str, Any]) -> dict[str, object]:
+    value = {"value": None if row["value"] is None else answers.value(row["value"])}
     return {
         "version": row["version"],
         "revision": row["revision"],
         "type": row["type"],
-        "value": None if row["value"] is None else answers.value(row["value"]),
+        **(value if row["fingerprint"] is None else answers.secret(row["fingerprint"])),
         "active": row["is_active"],
         "deleted": row["deleted"],
         "changed_by": row["created_by"],
@@ -90,6 +91,6 @@ def _difference(row: Mapping[str, Any]) -> dict[str, object]:
     return {
         "key": row["name"],
         "type": row["type"],
-        "from": answers.state(row["from_version"], row["from_value"]),
-        "to": answers.state(row["to_version"], row["to_value"]),
+        "from": answers.state(row["from_version"], row["from_value"], row["from_fingerprint"]),
+        "to": answers.state(row["to_version"], row["to_value"], row["to_fingerprint"]),
     }

@@ -10,11 +10,16 @@ from configsvc.api import door, render
 from configsvc.api.models import KeyChange, NewKey
 from configsvc.api.requests import caller
 from configsvc.service.keys import Declaration, Keys
+from configsvc.service.secrecy import Secrecy
 
 _KEYS = "/v1/namespaces/<namespace>/keys"
+_STAYS_READABLE = (
+    "what the key was before stays readable in history and in backups: give it another value now, and end the old one "
+    "where it is used"
+)
 
 
-def blueprint(keys: Keys) -> Blueprint:
+def blueprint(keys: Keys, secrecy: Secrecy) -> Blueprint:
     """Make the blueprint."""
     routes = Blueprint("keys", __name__)
 
@@ -42,6 +47,15 @@ def blueprint(keys: Keys) -> Blueprint:
         body = door.body(request, KeyChange)
         changes = body.model_dump(by_alias=True, exclude_unset=True, exclude={"break_glass"})
         reason = body.break_glass.reason if body.break_glass else None
+        if "secret" in changes:
+            turned = secrecy.turn(caller(), namespace, key, body.secret, reason)
+            return render.json_response(
+                {
+                    **_key(namespace, turned.key),
+                    "releases": [{"env": env, "revision": revision} for env, revision in turned.releases],
+                    "warning": _STAYS_READABLE if body.secret and turned.releases else None,
+                }
+            )
         return render.json_response(_key(namespace, keys.change(caller(), namespace, key, changes, reason)))
 
     @routes.delete(f"{_KEYS}/<key>")

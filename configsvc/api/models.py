@@ -101,6 +101,14 @@ class Restore(Write):
     revision: Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
+class Reveal(Body):
+    """Why somebody wants to see a secret; the audit trail shows it."""
+
+    model_config = example({"reason": "INC-4711: does the password fit?"})
+
+    reason: Annotated[str, Field(min_length=1, max_length=NOTE_CHARACTERS_MAX)]
+
+
 class Change(Body):
     """One change of a batch: a value, or ``"delete": true``."""
 
@@ -192,13 +200,20 @@ class NewKey(Body):
 
 
 class KeyChange(Body):
-    """What may change about a key; what is absent stays, a schema of null is none."""
+    """What may change about a key; what is absent stays, a schema of null is none. ``secret`` is changed alone."""
 
     model_config = example({"description": "Requests a second", "schema": {"minimum": 1}})
 
     description: Text = Field(default_factory=str)  # no default that readers of the document would see
     schema_: Schema = Field(default=None, alias="schema")
+    secret: bool = Field(default_factory=bool)
     break_glass: BreakGlass | None = None
+
+    @model_validator(mode="after")
+    def _secret_alone(self) -> Self:
+        if "secret" in self.model_fields_set and self.model_fields_set & {"description", "schema_"}:
+            raise ValueError('"secret" is changed alone: send the rest in a PATCH of its own')
+        return self
 
 
 class ProposedChange(Body):

@@ -1,12 +1,13 @@
-"""``S/config``: read settings, as they are or as they were."""
+"""``S/config``: read settings, as they are or as they were, and one secret by name."""
 
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
+from configsvc.api.models import Reveal
 from configsvc.api.requests import caller
 from configsvc.domain import cursors, messages, strict_json
 from configsvc.service.history import History
-from configsvc.service.reading import Reading, Scope
+from configsvc.service.reading import KeyState, Reading, Scope
 
 _SCOPE = "/v1/namespaces/<namespace>/envs/<env>/config"
 
@@ -31,11 +32,11 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
     @routes.get(f"{_SCOPE}/<key>")
     def get_key(namespace: str, env: str, key: str) -> Response:
         door.parameters(request)
-        row = reading.key(caller(), namespace, env, key)
-        etag = f"v{row['version']}"
+        state = reading.key(caller(), namespace, env, key)
+        row = state.row
+        etag = f"v{row['version']}{'.m' if state.masked else ''}"
         if request.if_none_match.contains_weak(etag):
             return _cacheable(Response(status=304), etag)
-        entry = messages.config_entry(row["type"], row["version"], row["value"])
         more = {
             "namespace": namespace,
             "env": env,
@@ -45,7 +46,27 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
             "changed_by": row["created_by"],
             "created_at": render.timestamp(row["created_at"]),
         }
+        entry = _entry(namespace, env, key, state)
         return _cacheable(render.ready(f"{strict_json.dumps(more)[:-1]},{entry[1:]}"), etag)
+
+    @routes.post(f"{_SCOPE}/<key>/reveal")
+    def reveal(namespace: str, env: str, key: str) -> Response:
+        door.parameters(request)
+        body = door.body(request, Reveal)
+        row, value = reading.reveal(caller(), namespace, env, key, body.reason)
+        head = {"namespace": namespace, "env": env, "key": key, "type": row["type"], "version": row["version"]}
+        response = render.ready(f'{strict_json.dumps(head)[:-1]},"secret":true,"value":{value}}}')
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _entry(namespace: str, env: str, key: str, state: KeyState) -> str:
+        row = state.row
+        if state.masked:
+            return messages.masked_entry(row["type"], row["version"], row["fingerprint"])
+        value = reading.value(namespace, env, key, state)
+        if not state.secret:
+            return messages.config_entry(row["type"], row["version"], value)
+        return value.join(messages.secret_entry(row["type"], row["version"]))
 
     return routes
 

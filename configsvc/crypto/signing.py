@@ -7,9 +7,7 @@ old one.
 
 import base64
 import hashlib
-import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,13 +16,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from configsvc.crypto import private_file
 from configsvc.errors import SetupError
 
 #: What is signed begins so: a signature made for anything else never fits a push message.
 _DOMAIN = b"configsvc/push/v1\n"
 _DERIVED_BYTES = 32
 _PEM = re.compile(rb"-----BEGIN [^-]+-----.+?-----END [^-]+-----", re.DOTALL)
-_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def generate(path: Path) -> None:
@@ -33,14 +31,9 @@ def generate(path: Path) -> None:
     Raises:
         SetupError: the file is there already, or can't be written.
     """
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-    except FileExistsError:
-        raise SetupError(f"{path} is there already, and a key is never overwritten: choose another file") from None
-    except OSError as error:
-        raise SetupError(f"{path} can't be written: {error.strerror}") from error
+    private_file.create(
+        path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
 
 
 class Signer:
@@ -57,9 +50,9 @@ class Signer:
         """Read the key file.
 
         Raises:
-            SetupError: it is missing, others may read it, or it holds something else than Ed25519 private keys.
+            SetupError: it is missing, others may use it, or it holds something else than Ed25519 private keys.
         """
-        keys = [_private_key(pem, path) for pem in _PEM.findall(_read(path))]
+        keys = [_private_key(pem, path) for pem in _PEM.findall(private_file.read(path))]
         if not keys:
             raise SetupError(f"{path} holds no private key: `configsvc keys new-signing-key FILE` makes one")
         return cls({_kid(key): key for key in keys})
@@ -96,17 +89,6 @@ class Signer:
 
     def __repr__(self) -> str:
         return f"Signer(kids={list(self._keys)})"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & _OPEN_TO_OTHERS:
-                raise SetupError(f"{path} can be used by others than its owner (mode {mode:04o}): chmod 600 {path}")
-            return file.read()
-    except OSError as error:
-        raise SetupError(f"the signing key {path} can't be read: {error.strerror}") from error
 
 
 def _private_key(pem: bytes, path: Path) -> Ed25519PrivateKey:

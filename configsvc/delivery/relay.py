@@ -208,7 +208,7 @@ def _entries(changes: Iterable[Row]) -> list[str] | None:
         if not change["fits"]:
             return None
         named = change["key"], change["type"], change["version"]
-        if change["secret"] and change["value"] is not None:
+        if change["secret"]:
             entries.append(messages.secret_change_entry(*named))
         else:
             entries.append(messages.change_entry(*named, change["value"]))

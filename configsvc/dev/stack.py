@@ -46,7 +46,7 @@ class Stack:
         port: of the API; 0 takes any free one.
         relays: how many relay processes; one of them leads.
         workers: how many web workers.
-        log_level: of the web workers and relays.
+        log_level: of the service's parts.
         ready_file: written when all parts answer; gone when they are stopped, or this process is killed.
         report: called with one line when a part dies.
         wrappers: words before a part's command, by part: ``env`` or ``strace``, and their arguments.
@@ -59,6 +59,7 @@ class Stack:
     redis_url: str
     database_url: str
     superuser_url: str
+    keys_file: Path
     tokens: dict[str, str]
 
     def __init__(
@@ -154,16 +155,21 @@ class Stack:
 
     def _settings(self, data: DataDir, port: int) -> Settings:
         from configsvc.crypto import signing
+        from configsvc.crypto.providers import local
 
         key_file = data.path / "signing-key.pem"
         if not key_file.exists():
             signing.generate(key_file)
+        self.keys_file = data.path / "keys.json"
+        if not self.keys_file.exists():
+            local.create(self.keys_file)
         return Settings(
             database_url=self.database_url,
             redis_url=self.redis_url,
             push_redis_url=self._push_redis_url,
             redis_admin_url=self.redis_url,
             signing_key_file=key_file,
+            keys=f"file:{self.keys_file}",
             port=port,
             workers=self._workers,
             log_level=self._log_level,

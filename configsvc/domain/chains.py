@@ -42,7 +42,10 @@ class Release(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A row of ``config_version`` with its key's names. ``at_home``: it is in the namespace that declares the key."""
+    """A row of ``config_version`` with its key's names. ``at_home``: it is in the namespace that declares the key.
+
+    A secret has a ``value_id`` and a ``fingerprint`` in place of a value.
+    """
 
     revision: int
     namespace: str
@@ -50,6 +53,8 @@ class Change(NamedTuple):
     type: str
     version: int
     value: str | None
+    value_id: str | None
+    fingerprint: str | None
     deleted: bool
     at_home: bool
     created_by: str
@@ -110,9 +115,14 @@ class Findings:
 def release_content(env: str, release: Release, changes: Iterable[Change]) -> str:
     """Return what a release's hash covers; ``changes`` in the order of namespace and key."""
     head = ["configsvc/release/v1", env, release.revision, release.kind, release.note, release.created_by]
-    body = ",".join(_text([one.namespace, one.key, one.type, one.version, one.value]) for one in changes)
+    body = ",".join(_text(_hashed(one)) for one in changes)
     review = "" if release.review is None else f", {release.review}"
     return f"{_text(head)[:-1]}, {release.created_at_us}, [{body}]{review}]"
+
+
+def _hashed(change: Change) -> list[object]:
+    plain = [change.namespace, change.key, change.type, change.version, change.value]
+    return plain if change.value_id is None else [*plain, change.value_id, change.fingerprint]
 
 
 def audit_content(chain: str, event: Event) -> str:
@@ -182,7 +192,11 @@ def _fault(env: str, previous: bytes, release: Release, changes: list[Change]) -
         return "its namespaces are not those of its changes"
     made = (release.created_by, release.created_at_us)
     for change in changes:
-        if not change.at_home or change.deleted != (change.value is None) or made != change[-2:]:
+        if (
+            not change.at_home
+            or change.deleted != (change.value is None and change.value_id is None)
+            or made != change[-2:]
+        ):
             return f"{change.namespace}/{change.key} is not as it was released"
     return None
 

@@ -26,6 +26,16 @@ def config_entry(type_: str, version: int, value_text: str) -> str:
     return f'{{"value":{value_text},"type":"{type_}","version":{version},"secret":false}}'
 
 
+def secret_entry(type_: str, version: int) -> tuple[str, str]:
+    """Return the same of a secret, before and after its value."""
+    return '{"value":', f',"type":"{type_}","version":{version},"secret":true}}'
+
+
+def masked_entry(type_: str, version: int, fingerprint: str) -> str:
+    """Return the same of a secret, for those who may not read it."""
+    return f'{{"type":"{type_}","version":{version},"secret":true,"fingerprint":"{fingerprint}"}}'
+
+
 def change_entry(name: str, type_: str, version: int, value_text: str | None) -> str:
     """Return one change as JSON text; a ``value_text`` of None is a delete."""
     if value_text is None:
@@ -36,6 +46,16 @@ def change_entry(name: str, type_: str, version: int, value_text: str | None) ->
 def secret_change_entry(name: str, type_: str, version: int) -> str:
     """Return one change of a secret for push, where it never carries its value."""
     return f'{{"key":"{name}","type":"{type_}","secret":true,"version":{version}}}'
+
+
+def secret_change(name: str, type_: str, version: int) -> tuple[str, str]:
+    """Return one change of a secret, before and after its value."""
+    return f'{{"key":"{name}","type":"{type_}","secret":true,"value":', f',"version":{version}}}'
+
+
+def masked_change(name: str, type_: str, version: int, fingerprint: str) -> str:
+    """Return the same for those who may not read it."""
+    return f'{{"key":"{name}","type":"{type_}","secret":true,"version":{version},"fingerprint":"{fingerprint}"}}'
 
 
 def part(env: str, namespace: str, revision: int, cursor: str, entries: Sequence[str] | None) -> bytes:

@@ -12,11 +12,13 @@ class Action(Enum):
 
     READ = "read settings"
     READ_SECRETS = "read secrets in bulk"
+    REVEAL = "reveal secrets one by one"
     DECLARE = "declare keys"
     WRITE = "change settings"
     PROPOSE = "propose changes"
     APPROVE = "review changes"
     BREAK_GLASS = "change settings without a review"
+    UNCOVER = "turn secrets into plain settings"
     ADMINISTER = "administer"
 
 
@@ -47,11 +49,13 @@ class Grant:
 _MAY: dict[Action, frozenset[str]] = {
     Action.READ: frozenset(ROLES),
     Action.READ_SECRETS: frozenset({"service"}),
+    Action.REVEAL: frozenset({"ops", "admin"}),
     Action.DECLARE: frozenset({"developer", "ops", "admin"}),
     Action.WRITE: frozenset({"developer", "ops", "admin"}),
     Action.PROPOSE: frozenset({"developer", "ops", "admin"}),
     Action.APPROVE: frozenset({"ops", "admin"}),
     Action.BREAK_GLASS: frozenset({"ops", "admin"}),
+    Action.UNCOVER: frozenset({"ops", "admin"}),
     Action.ADMINISTER: frozenset({"admin"}),
 }
 _WRITE_PROTECTED = frozenset({"ops", "admin"})

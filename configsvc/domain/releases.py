@@ -5,7 +5,8 @@ Plans are pure: rows of history in, edits out. Whether what they were made from 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from configsvc.domain import names
 from configsvc.errors import Conflict, ValidationFailed
@@ -17,14 +18,27 @@ Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
+class SecretRef:
+    """A secret value that is kept already, of a key of this type. Pointing to it opens nothing."""
+
+    value_id: UUID
+    fingerprint: str
+    type: str
+
+
+@dataclass(frozen=True)
 class Edit:
-    """One wanted change. ``field`` is where the request said it, for error messages."""
+    """One wanted change. ``field`` is where the request said it, for error messages.
+
+    ``secret``: the change points to this instead of bringing a value.
+    """
 
     namespace: str
     key: str
-    value: object = None
+    value: object = field(default=None, repr=False)
     delete: bool = False
     field: str = ""
+    secret: SecretRef | None = None
 
     def at(self, part: str) -> str:
         """Return the path of a part of this edit in the request."""
@@ -55,24 +69,33 @@ def check(edits: Sequence[Edit]) -> None:
         raise ValidationFailed([("changes", f"touches {count} namespaces; one release may touch {NAMESPACES_MAX}")])
 
 
-def to_value(namespace: str, key: str, text: str | None) -> Edit:
-    """Return the edit that gives a key a stored value again; None unsets it."""
+def to_state(namespace: str, key: str, row: Row, prefix: str = "") -> Edit:
+    """Return the edit that makes a key what it was; neither value nor secret unsets it.
+
+    ``row``: ``type``, and ``value``, ``value_id`` and ``fingerprint`` with the prefix. A secret comes back unopened.
+    """
+    text, value_id = row[f"{prefix}value"], row[f"{prefix}value_id"]
+    where = f"{namespace}/{key}"
+    if isinstance(value_id, UUID):
+        ref = SecretRef(value_id, str(row[f"{prefix}fingerprint"]), str(row["type"]))
+        return Edit(namespace, key, field=where, secret=ref)
     if text is None:
-        return Edit(namespace, key, delete=True, field=f"{namespace}/{key}")
-    return Edit(namespace, key, json.loads(text), field=f"{namespace}/{key}")
+        return Edit(namespace, key, delete=True, field=where)
+    return Edit(namespace, key, json.loads(str(text)), field=where)
 
 
 def restore(namespace: str, rows: Iterable[Row]) -> list[Edit]:
     """Plan to make a scope what it was.
 
-    ``rows``: the keys that differ, with the value they had (None: none). A name that was deleted and declared anew with
-    another type stands there once for each type; at any time only one of them has a value.
+    ``rows``: the keys that differ, with what they were. A name that was deleted and declared anew with another type
+    stands there once for each type; at any time only one of them has a value.
     """
-    texts: dict[str, str | None] = {}
+    edits: dict[str, Edit] = {}
     for row in rows:
-        name, text = str(row["name"]), row["from_value"]
-        texts[name] = texts.get(name) if text is None else str(text)
-    return [to_value(namespace, name, text) for name, text in texts.items()]
+        name = str(row["name"])
+        edit = to_state(namespace, name, row, "from_")
+        edits[name] = edits.get(name, edit) if edit.delete else edit
+    return list(edits.values())
 
 
 def undo(revision: int, rows: Iterable[Row]) -> list[Edit]:
@@ -89,8 +112,7 @@ def undo(revision: int, rows: Iterable[Row]) -> list[Edit]:
         if row["key_deleted"] or row["last_revision"] != revision:
             conflicts.append({"namespace": namespace, "key": key, "revision": row["last_revision"]})
         else:
-            before = row["before_value"]
-            edits.append(to_value(namespace, key, None if before is None else str(before)))
+            edits.append(to_state(namespace, key, row, "before_"))
     if conflicts:
         raise Conflict(
             f"release {revision} can't be undone alone: later changes touch the same keys; set these as you want them, "

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from configsvc.domain.releases import SecretRef
 from configsvc.errors import Conflict
 
 STATUSES = ("open", "approved", "rejected", "withdrawn", "applied", "void")
@@ -31,7 +32,7 @@ _NEXT = {
 
 @dataclass(frozen=True)
 class Proposed:
-    """One proposed change: a value (canonical text; None unsets), or another schema for the key.
+    """One proposed change: a value (canonical text; None unsets), a secret, or another schema for the key.
 
     ``base_version``: the active version that it replaces, 0 for none. ``base_definition``: of the key, when proposed.
     """
@@ -43,6 +44,7 @@ class Proposed:
     schema: str | None
     base_version: int
     base_definition: int
+    secret: SecretRef | None = None
 
 
 def digest(changes: Sequence[Proposed]) -> bytes:
@@ -53,6 +55,7 @@ def digest(changes: Sequence[Proposed]) -> bytes:
     content = sorted(
         [change.namespace, change.key, change.text, change.schema, change.base_version]
         + ([] if change.schema is None else [change.base_definition])
+        + ([] if change.secret is None else [str(change.secret.value_id), change.secret.fingerprint])
         for change in changes
     )
     return hashlib.sha256(json.dumps(content).encode()).digest()

@@ -13,11 +13,11 @@ from cachetools import TTLCache
 
 from configsvc.domain.policy import Access, Action, Grant, decide, needed
 from configsvc.errors import Forbidden, Hidden, Unauthenticated
-from configsvc.service.together import Together
 from configsvc.store import access as store
 from configsvc.store import catalog
 from configsvc.store.audit import Origin
 from configsvc.store.database import Database, Row
+from configsvc.together import Together
 
 _TOKEN = re.compile(r"cfg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 #: Reads take a token's rights from memory for so long: a revoked one reads for 5 s more, and a sync costs one look-
@@ -93,6 +93,7 @@ def not_found(namespace: str | None, env: str | None) -> Hidden:
 _SHOWN = {
     "read": Action.READ,
     "read_secrets": Action.READ_SECRETS,
+    "reveal": Action.REVEAL,
     "declare": Action.DECLARE,
     "write": Action.WRITE,
     "propose": Action.PROPOSE,

@@ -1,24 +1,32 @@
-"""What readers get, as ready bytes.
+"""What readers get, as ready text.
 
 History never changes, so the JSON of a scope at a revision, or of the changes between two, is made once and then
 comes from memory: a read costs one look-up of labels. A thousand clients that ask at once cost one rendering.
+
+In memory a body has holes where secrets are. They are filled for each request anew: with values for those who may read
+them, else with what shows of a secret.
 """
 
 import json
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from cachetools import LRUCache, cached
 
+from configsvc.crypto.envelope import Place
 from configsvc.domain import messages
+from configsvc.service.secrets import Secrets
 from configsvc.store import config as store
-from configsvc.store.database import Database
+from configsvc.store.database import Database, Row
 
 #: Memory of one worker for bodies. Four full scopes of 16 MiB, or thousands of ordinary ones.
 CACHE_BYTES_MAX = 64 * 1024 * 1024
+#: What a hole costs beyond its texts.
+_HOLE_BYTES = 500
 
 
 @dataclass(frozen=True)
@@ -29,49 +37,133 @@ class Label:
     namespace_id: int
     revision: int
     cursor: str
+    env: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Where a secret stands: its entry is ``masked``, or ``before``, the value and ``after``."""
+
+    place: Place
+    before: str
+    after: str
+    masked: str
+
+
+@dataclass(frozen=True)
+class Body:
+    """A text with holes: one text more than holes."""
+
+    texts: Sequence[str]
+    holes: Sequence[Hole]
+
+    @classmethod
+    def of(cls, first: str, entries: Iterable[str | Hole], last: str) -> "Body":
+        """Put entries together, with commas between them."""
+        texts, holes, text = [], [], [first]
+        for number, entry in enumerate(entries):
+            text.append("," if number else "")
+            if isinstance(entry, str):
+                text.append(entry)
+            else:
+                texts.append("".join(text))
+                holes.append(entry)
+                text = []
+        return cls((*texts, "".join([*text, last])), tuple(holes))
+
+    def masked(self) -> str:
+        """Return it as those see it who may not read secrets."""
+        return self._filled([hole.masked for hole in self.holes])
+
+    def clear(self, secrets: Secrets) -> str:
+        """Return it with all values. Don't keep it."""
+        values = secrets.open([hole.place for hole in self.holes])
+        return self._filled(
+            [f"{hole.before}{value}{hole.after}" for hole, value in zip(self.holes, values, strict=True)]
+        )
+
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        shown = (len(hole.before) + len(hole.after) + len(hole.masked) for hole in self.holes)
+        return sum(map(sys.getsizeof, self.texts)) + sum(shown) + _HOLE_BYTES * len(self.holes)
+
+    def _filled(self, fillings: Sequence[str]) -> str:
+        if not fillings:
+            return self.texts[0]
+        return "".join(chain.from_iterable(zip(self.texts, [*fillings, ""], strict=True)))
 
 
 class Bodies:
     """Renders and remembers. Safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, secrets: Secrets) -> None:
         self._database = database
+        self._secrets = secrets
         # Two readers who miss the same body: one renders, the other waits for it.
         remembered = cached(
-            LRUCache(CACHE_BYTES_MAX, getsizeof=sys.getsizeof),
+            LRUCache(CACHE_BYTES_MAX, getsizeof=_size),
             key=lambda kind, label, _: (kind, label),
             condition=threading.Condition(),
         )
         self._remember: Callable[[object, Label, Callable[[], Any]], Any] = remembered(lambda _, __, render: render())
 
-    def document(self, label: Label, render: Callable[[str], bytes]) -> bytes:
-        """Return what ``render`` makes of the scope's values: a whole answer, ready to be sent."""
-        document: bytes = self._remember("document", label, lambda: render(self.values(label)))
+    def document(self, label: Label, clear: bool, render: Callable[[str], bytes]) -> bytes:
+        """Return what ``render`` makes of the scope's values: a whole answer, ready to be sent.
+
+        ``clear``: with the values of secrets; only what has none of them comes from memory.
+        """
+        body = self._body("values", label, self._values)
+        if clear and body.holes:
+            return render(body.clear(self._secrets))
+        document: bytes = self._remember("document", label, lambda: render(body.masked()))
         return document
 
-    def values(self, label: Label) -> str:
+    def values(self, label: Label, clear: bool) -> str:
         """Return the JSON object of a scope's values at a release."""
-        values: str = self._remember("values", label, lambda: self._values(label))
-        return values
+        return self._text(self._body("values", label, self._values), clear)
 
-    def changes(self, label: Label, after: int) -> str:
+    def changes(self, label: Label, after: int, clear: bool) -> str:
         """Return the JSON list of what changed in a scope after a revision and up to the label's."""
-        changes: str = self._remember(("changes", after), label, lambda: self._changes(label, after))
-        return changes
+        return self._text(self._body(("changes", after), label, lambda label: self._changes(label, after)), clear)
 
-    def _values(self, label: Label) -> str:
+    def _text(self, body: Body, clear: bool) -> str:
+        return body.clear(self._secrets) if clear else body.masked()
+
+    def _body(self, kind: object, label: Label, make: Callable[[Label], Body]) -> Body:
+        body: Body = self._remember(kind, label, lambda: make(label))
+        return body
+
+    def _values(self, label: Label) -> Body:
         rows = store.scope_at(self._database, label.env_id, label.namespace_id, label.revision)
-        entries = (
-            f"{json.dumps(row['name'])}:{messages.config_entry(row['type'], row['version'], row['value'])}"
-            for row in rows
-        )
-        return "{" + ",".join(entries) + "}"
+        return Body.of("{", (_value(label, row) for row in rows), "}")
 
-    def _changes(self, label: Label, after: int) -> str:
+    def _changes(self, label: Label, after: int) -> Body:
         rows = store.changes_between(self._database, label.env_id, [label.namespace_id], after, label.revision)
-        return joined([messages.change_entry(row["name"], row["type"], row["version"], row["value"]) for row in rows])
+        return Body.of("[", (_change(label, row) for row in rows), "]")
 
 
-def joined(entries: Sequence[str]) -> str:
-    """Return a JSON list of ready JSON texts."""
-    return "[" + ",".join(entries) + "]"
+def _value(label: Label, row: Row) -> str | Hole:
+    name = f"{json.dumps(row['name'])}:"
+    if row["value_id"] is None:
+        return name + messages.config_entry(row["type"], row["version"], row["value"])
+    before, after = messages.secret_entry(row["type"], row["version"])
+    masked = messages.masked_entry(row["type"], row["version"], row["fingerprint"])
+    return Hole(_place(label, row), name + before, after, name + masked)
+
+
+def _change(label: Label, row: Row) -> str | Hole:
+    named = row["name"], row["type"], row["version"]
+    if row["value_id"] is None:
+        return messages.change_entry(*named, row["value"])
+    before, after = messages.secret_change(*named)
+    return Hole(_place(label, row), before, after, messages.masked_change(*named, row["fingerprint"]))
+
+
+def _place(label: Label, row: Row) -> Place:
+    # Where it was found, not what its row says it is for: one that was moved does not open.
+    return Place(label.namespace, label.env, row["name"], row["value_id"])
+
+
+def _size(remembered: Body | bytes) -> int:
+    return remembered.size() if isinstance(remembered, Body) else sys.getsizeof(remembered)

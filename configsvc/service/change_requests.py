@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 from configsvc.domain import releases, reviews
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit, SchemaEdit
+from configsvc.domain.releases import Edit, SchemaEdit, SecretRef
 from configsvc.domain.reviews import Proposed
 from configsvc.errors import Forbidden, NotFound, PayloadTooLarge, RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
-from configsvc.service.releases import Outcome, Releases, Terms, Write, value_texts
+from configsvc.service.releases import Outcome, Releases, Terms, Write
 from configsvc.store import audit
 from configsvc.store import change_requests as store
+from configsvc.store import secrets as secret_store
 from configsvc.store import watch as watch_store
 from configsvc.store.change_requests import Edition, Filter
 from configsvc.store.database import Connection, Database, Row
@@ -191,16 +192,35 @@ class ChangeRequests:
         to_see = Terms(dry_run=True)  # proposing takes the right that seeing takes
         resolved = self._gate.resolve(connection, caller, Write(proposal.env, edits), to_see)
         assert environment is not None  # or resolve had said so
-        texts: list[str | None] = list(value_texts(proposal.edits, resolved[: len(proposal.edits)]))
+        values = self._gate.values(connection, proposal.env, proposal.edits, resolved[: len(proposal.edits)])
         schemas = [_checked_schema(edit) for edit in proposal.schemas]
         bases = store.bases(connection, environment["id"], [row["key_id"] for row in resolved])
-        rows = zip(edits, bases, [*texts, *(None for _ in schemas)], [*(None for _ in texts), *schemas], strict=True)
+        secrets = values.secrets or [None] * len(values.texts)
+        no_values, no_schemas = [None] * len(schemas), [None] * len(proposal.edits)
         changes = [
             Proposed(
-                base["key_id"], edit.namespace, edit.key, text, schema, base["base_version"], base["base_definition"]
+                base["key_id"],
+                edit.namespace,
+                edit.key,
+                text,
+                schema,
+                base["base_version"],
+                base["base_definition"],
+                secret and SecretRef(secret.value_id, secret.fingerprint, row["type"]),
             )
-            for edit, base, text, schema in rows
+            for edit, base, row, text, secret, schema in zip(
+                edits,
+                bases,
+                resolved,
+                [*values.texts, *no_values],
+                [*secrets, *no_values],
+                [*no_schemas, *schemas],
+                strict=True,
+            )
         ]
+        sealed = [(row["key_id"], kept) for row, kept in zip(resolved, secrets, strict=False) if kept and kept.sealed]
+        if sealed:
+            secret_store.keep(connection, [key_id for key_id, _ in sealed], [kept for _, kept in sealed])
         if not any(_changes_something(change, base) for change, base in zip(changes, bases, strict=True)):
             raise ValidationFailed([("changes", f"{proposal.env} is like this already: there is nothing to propose")])
         namespaces = sorted({change.namespace for change in changes})
@@ -256,9 +276,7 @@ def _authors_only(caller: Caller, request: Row, step: str) -> None:
 
 def _again(rows: Sequence[Row]) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
     """Return the changes of an edition as they were asked for."""
-    edits = [
-        releases.to_value(row["namespace"], row["name"], row["value"]) for row in rows if row["new_schema"] is None
-    ]
+    edits = [releases.to_state(row["namespace"], row["name"], row) for row in rows if row["new_schema"] is None]
     schemas = [
         SchemaEdit(row["namespace"], row["name"], json.loads(row["new_schema"]), row["base_definition"])
         for row in rows
@@ -277,7 +295,8 @@ def _checked_schema(edit: SchemaEdit) -> str:
 def _changes_something(change: Proposed, base: Row) -> bool:
     if change.schema is not None:
         return bool(change.schema != (base["schema"] or "null"))
-    return bool(change.text != base["value"])
+    # A secret always does: a no would tell a guesser that the guess was right.
+    return change.secret is not None or base["fingerprint"] is not None or change.text != base["value"]
 
 
 def _may(caller: Caller, request: Row) -> Sequence[str]:

@@ -40,7 +40,7 @@ class History:
         if last is None:
             raise not_found(namespace, env)
         cursor = cursors.render(last["revision"], last["hash"])
-        label = Label(release["env_id"], last["namespace_id"], last["revision"], cursor)
+        label = Label(release["env_id"], last["namespace_id"], last["revision"], cursor, env, namespace)
         return Scope(label, masked=not caller.may(Action.READ_SECRETS, namespace, env))
 
     def versions(

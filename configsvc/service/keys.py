@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from configsvc.crypto.envelope import Place
 from configsvc.domain import names, schemas
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import SchemaEdit
 from configsvc.errors import Conflict, NotFound, ReviewRequired, ValidationFailed
 from configsvc.service.access import Caller, not_found
+from configsvc.service.secrets import Secrets
 from configsvc.store import audit
 from configsvc.store import catalog as store
 from configsvc.store.database import Connection, Database, Row
@@ -29,8 +31,9 @@ class Declaration:
 class Keys:
     """Declares keys and changes what may change about them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, secrets: Secrets) -> None:
         self._database = database
+        self._secrets = secrets
 
     def page(self, caller: Caller, namespace: str, before: int, limit: int) -> tuple[Sequence[Row], int | None]:
         """Return a page of a namespace's keys, newest first, and where the next page begins."""
@@ -52,13 +55,13 @@ class Keys:
         """Declare a key.
 
         Raises:
-            ValidationFailed: the name or the schema is not possible, or the key is to be secret.
+            ValidationFailed: the name or the schema is not possible, or secrets can't be kept here.
             Conflict: the key is declared already.
         """
         names.check_key(declaration.name)
-        if declaration.secret:
-            raise ValidationFailed([("secret", "this version keeps no secrets: it could only store them in clear")])
         caller.require(Action.DECLARE, declaration.namespace, None)
+        if declaration.secret:
+            self._secrets.require_keys()
         with self._database.transaction() as connection:
             row = declare(connection, caller, declaration)
             if row is not None:
@@ -96,7 +99,7 @@ class Keys:
                 return row
             present = store.values_of_key(connection, key["id"])
             leave = _leave(caller, namespace, present, break_glass)
-            check_values(schema, present)
+            check_values(self._secrets, schema, namespace, name, present)
             row = store.change_key(connection, key["id"], description, schema)
             record_schema(connection, caller, namespace, name, changes["schema"], leave)
         return row
@@ -135,18 +138,26 @@ def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: 
     return {"break_glass": break_glass} if protected else {}
 
 
-def check_values(schema: str | None, present: Sequence[Row]) -> None:
+def check_values(secrets: Secrets, schema: str | None, namespace: str, name: str, present: Sequence[Row]) -> None:
     """Raise ValidationFailed where a present value would break a schema; each environment is named."""
     if schema is None:
         return
-    found = [(row["env"], schemas.problem(schema, json.loads(row["value"]))) for row in present]
+    texts = present_texts(secrets, namespace, name, present)
+    found = [(row["env"], schemas.problem(schema, json.loads(text))) for row, text in zip(present, texts, strict=True)]
     if errors := [
         ("schema", f"the present value in {env} would break it: {problem}") for env, problem in found if problem
     ]:
         raise ValidationFailed(errors)
 
 
-def give_schema(connection: Connection, edit: SchemaEdit) -> None:
+def present_texts(secrets: Secrets, namespace: str, name: str, present: Sequence[Row]) -> Sequence[str]:
+    """Return what a key's values are in its environments, secret or not. Don't keep them."""
+    places = [Place(namespace, row["env"], name, row["value_id"]) for row in present if row["value_id"] is not None]
+    opened = iter(secrets.open(places))
+    return [row["value"] if row["value_id"] is None else next(opened) for row in present]
+
+
+def give_schema(connection: Connection, secrets: Secrets, edit: SchemaEdit) -> None:
     """Give a key the schema that a request proposed for it.
 
     Raises:
@@ -157,7 +168,7 @@ def give_schema(connection: Connection, edit: SchemaEdit) -> None:
     if edit.definition not in (None, key["definition"]):
         raise Conflict(f"{edit.namespace}/{edit.key} was given another schema since: edit the request, and look again")
     schema = schema_text(edit.schema)
-    check_values(schema, store.values_of_key(connection, key["id"]))
+    check_values(secrets, schema, edit.namespace, edit.key, store.values_of_key(connection, key["id"]))
     store.change_key(connection, key["id"], key["description"], schema)
 
 
@@ -171,7 +182,7 @@ def record_schema(
 
 def record_declared(connection: Connection, caller: Caller, declaration: Declaration) -> None:
     """Record that a key was declared, at the end of the transaction: what it locks comes last."""
-    details = {"key": declaration.name, "type": declaration.type}
+    details = {"key": declaration.name, "type": declaration.type, "secret": declaration.secret}
     audit.record(connection, caller.origin, "key.declare", details, namespaces=[declaration.namespace])
 
 
@@ -186,7 +197,7 @@ def declare(connection: Connection, caller: Caller, declaration: Declaration) ->
         name=declaration.name,
         type=declaration.type,
         description=declaration.description,
-        secret=False,
+        secret=declaration.secret,
         schema=schema_text(declaration.schema),
         actor=caller.name,
     )

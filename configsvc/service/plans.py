@@ -1,9 +1,11 @@
-"""Going back: rollback of a key, restore of a scope, undo of one release. Each makes a new release."""
+"""Going back: rollback of a key, restore of a scope, undo of one release. Each makes a new release.
 
-import json
+A secret is put back by pointing to it: nothing is opened here.
+"""
+
+from dataclasses import replace
 
 from configsvc.domain import releases
-from configsvc.domain.releases import Edit
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller
 from configsvc.service.history import History
@@ -28,8 +30,8 @@ class Plans:
             row = store.version(self._database, namespace, env, key, version)
             if row is None:
                 raise NotFound(f"{namespace}/{key} has no version {version} in {env} that you may see")
-            value = None if row["deleted"] else json.loads(row["value"])
-            return Write(env, [Edit(namespace, key, value, row["deleted"])], "rollback")
+            # The path names the key: no field of the body does.
+            return Write(env, [replace(releases.to_state(namespace, key, row), field="")], "rollback")
 
         return self._gate.commit_plan(caller, env, plan, terms)
 

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from configsvc.crypto.envelope import Place
 from configsvc.domain import cursors
 from configsvc.domain.policy import Action
-from configsvc.errors import NotFound
+from configsvc.errors import Conflict, NotFound
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
-from configsvc.service.together import Together
+from configsvc.service.secrets import Secrets
+from configsvc.store import audit
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
+from configsvc.together import Together
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,26 @@ class Scope:
     masked: bool
 
 
+@dataclass(frozen=True)
+class KeyState:
+    """One key's active version, and whether the caller sees it masked: it is a secret, and not for them."""
+
+    row: Row
+    masked: bool
+
+    @property
+    def secret(self) -> bool:
+        """Whether this version is one."""
+        return self.row["value_id"] is not None
+
+
 class Reading:
     """Answers what settings are now."""
 
-    def __init__(self, database: Database, bodies: Bodies) -> None:
+    def __init__(self, database: Database, bodies: Bodies, secrets: Secrets) -> None:
         self._database = database
         self._bodies = bodies
+        self._secrets = secrets
         self._label = Together[tuple[str, str], Label | None](lambda scope: _label(database, *scope))
 
     def scope(self, caller: Caller, namespace: str, env: str) -> Scope:
@@ -40,9 +57,9 @@ class Reading:
 
     def document(self, scope: Scope, render: Callable[[str], bytes]) -> bytes:
         """Return what ``render`` makes of the JSON object of the scope's values; from memory if it was made before."""
-        return self._bodies.document(scope.label, render)
+        return self._bodies.document(scope.label, not scope.masked, render)
 
-    def key(self, caller: Caller, namespace: str, env: str, key: str) -> Row:
+    def key(self, caller: Caller, namespace: str, env: str, key: str) -> KeyState:
         """Return one key's active version.
 
         Raises:
@@ -52,13 +69,40 @@ class Reading:
         row = store.active(self._database, namespace, env, key)
         if row is None:
             raise NotFound(f"there is no key {key} in {namespace}, no environment {env}, or you have no grant there")
-        if row["value"] is None:
+        if row["value"] is None and row["value_id"] is None:
             raise NotFound(f"{namespace}/{key} has no value in {env}")
-        return row
+        secret = row["value_id"] is not None
+        return KeyState(row, masked=secret and not caller.may(Action.READ_SECRETS, namespace, env))
+
+    def value(self, namespace: str, env: str, key: str, state: KeyState) -> str:
+        """Return the JSON text of a value that the caller may read. Don't keep it."""
+        if not state.secret:
+            return str(state.row["value"])
+        return self._secrets.open([Place(namespace, env, key, state.row["value_id"])])[0]
+
+    def reveal(self, caller: Caller, namespace: str, env: str, key: str, reason: str) -> tuple[Row, str]:
+        """Return one secret's active version and the JSON text of its value, for people; it is recorded first.
+
+        Raises:
+            NotFound, Forbidden: it is not there, or the caller may not.
+            Conflict: it is no secret.
+        """
+        caller.require(Action.REVEAL, namespace, env)
+        state = self.key(caller, namespace, env, key)
+        if not state.secret:
+            raise Conflict(f"{namespace}/{key} is no secret in {env}: GET shows it")
+        value = self.value(namespace, env, key, state)
+        details = {"key": key, "version": state.row["version"], "reason": reason}
+        with self._database.transaction() as connection:
+            audit.record(
+                connection, caller.origin, "secret.reveal", details, env=env, in_order=True, namespaces=[namespace]
+            )
+        return state.row, value
 
 
 def _label(database: Database, namespace: str, env: str) -> Label | None:
     row = store.scope_label(database, namespace, env)
     if row is None:
         return None
-    return Label(row["env_id"], row["namespace_id"], row["revision"], cursors.render(row["revision"], row["hash"]))
+    cursor = cursors.render(row["revision"], row["hash"])
+    return Label(row["env_id"], row["namespace_id"], row["revision"], cursor, env, namespace)

@@ -6,7 +6,7 @@ decided once more by ``commit_release`` under the environment's lock.
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from configsvc.domain import releases, schemas, values
 from configsvc.domain.policy import Action
@@ -15,6 +15,7 @@ from configsvc.errors import Conflict, Malformed, NotFound, RequestError, StaleP
 from configsvc.service import answers
 from configsvc.service.access import Caller, not_found
 from configsvc.service.keys import Declaration, declare, give_schema, record_declared, record_schema
+from configsvc.service.secrets import Plain, Secrets
 from configsvc.store import catalog as catalog_store
 from configsvc.store import history as history_store
 from configsvc.store import releases as store
@@ -22,6 +23,7 @@ from configsvc.store import watch as watch_store
 from configsvc.store.change_requests import lock_environment
 from configsvc.store.database import Connection, Database, Row
 from configsvc.store.releases import Commit, Committed, Idempotency, Leave
+from configsvc.store.secrets import Kept
 
 #: Problems named in one answer; more would not help anybody.
 ERRORS_MAX = 20
@@ -80,9 +82,10 @@ class Outcome:
 class Releases:
     """Commits releases."""
 
-    def __init__(self, database: Database, idempotency_key: bytes) -> None:
+    def __init__(self, database: Database, secrets: Secrets, idempotency_key: bytes) -> None:
         """``idempotency_key``: 32 bytes; bodies are compared by a keyed hash, so the table tells nothing about them."""
         self._database = database
+        self._secrets = secrets
         self._idempotency_key = idempotency_key
 
     def idempotency(self, key: str | None, request: str, body: bytes) -> Idempotency | None:
@@ -150,7 +153,7 @@ class Releases:
         _check_condition(terms.condition, write.edits)
         with self._database.connection() as connection:
             if write.declare_type is None and not write.schemas and not terms.dry_run:
-                return self._written(connection, caller, write, terms)
+                return self.written(connection, caller, write, terms)
             # Declaring and setting are one transaction: a refused value leaves no key behind.
             with connection.transaction(force_rollback=terms.dry_run):
                 return self._written_with_keys(connection, caller, write, terms)
@@ -160,9 +163,9 @@ class Releases:
             # First the environment, then its keys, as commits lock them.
             lock_environment(connection, write.env)
         for edit in write.schemas:
-            give_schema(connection, edit)
+            give_schema(connection, self._secrets, edit)
         declared = write.declare_type is not None and self._declare(connection, caller, write, terms)
-        outcome = self._written(connection, caller, write, terms)
+        outcome = self.written(connection, caller, write, terms)
         if declared:
             record_declared(connection, caller, _declaration(write))
         for edit in write.schemas:
@@ -171,17 +174,19 @@ class Releases:
             )
         return outcome
 
-    def _written(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
+    def written(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
+        """Commit a write in the caller's transaction; see ``commit``."""
         if not write.edits:
             return self._nothing_to_do(connection, caller, write, terms)
         resolved = self.resolve(connection, caller, write, terms)
-        texts = value_texts(write.edits, resolved)
+        values = self.values(connection, write.env, write.edits, resolved)
         release = Commit(
             env_id=resolved[0]["env_id"],
             kind=write.kind,
             note=terms.note,
             key_ids=[row["key_id"] for row in resolved],
-            values=texts,
+            values=values.texts,
+            secrets=values.secrets,
             definitions=[row["definition"] for row in resolved],
             if_key_version=terms.condition.version,
             if_scope=resolved[0]["namespace_id"] if terms.condition.cursor else None,
@@ -192,8 +197,10 @@ class Releases:
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         changes = [
-            answers.change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text)
-            for edit, row, text in zip(write.edits, resolved, texts, strict=True)
+            answers.change(edit.namespace, edit.key, row["type"], committed.versions[row["key_id"]], text, shown)
+            for edit, row, text, shown in zip(
+                write.edits, resolved, values.texts, values.shown(terms.dry_run), strict=True
+            )
             if row["key_id"] in committed.versions
         ]
         review_required = bool(resolved[0]["review_required"])
@@ -229,8 +236,8 @@ class Releases:
                     "namespace": row["namespace"],
                     "key": row["name"],
                     "type": row["type"],
-                    "from": answers.state(row["from_version"], row["from_value"]),
-                    "to": answers.state(row["to_version"], row["to_value"]),
+                    "from": answers.state(row["from_version"], row["from_value"], row["from_fingerprint"]),
+                    "to": _foreseen(row),
                 }
                 for row in differences
             ],
@@ -289,6 +296,27 @@ class Releases:
             raise _undeclared(undeclared)
         return resolved
 
+    def values(self, connection: Connection, env: str, edits: Sequence[Edit], resolved: Sequence[Row]) -> "Values":
+        """Check the edits' values, and seal those of secret keys.
+
+        Raises:
+            ValidationFailed: a value is not of its key's type, or breaks its schema, or can't be sealed here.
+        """
+        texts = value_texts(edits, resolved)
+        secrets: list[Kept | None] = [
+            Kept(edit.secret.value_id, edit.secret.fingerprint) if edit.secret else None for edit in edits
+        ]
+        to_seal = [
+            (position, Plain(edit.namespace, row["namespace_id"], edit.key, row["type"], text))
+            for position, (edit, row, text) in enumerate(zip(edits, resolved, texts, strict=True))
+            if text is not None and row["secret"]
+        ]
+        env_id = resolved[0]["env_id"] if resolved else 0
+        sealed = self._secrets.seal(connection, env_id, env, [plain for _, plain in to_seal])
+        for (position, _), kept in zip(to_seal, sealed, strict=True):
+            texts[position], secrets[position] = None, kept
+        return Values(texts, secrets if any(secrets) else ())
+
     def _declare(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> bool:
         """Declare the key if it is not there yet; tell whether it was not."""
         (edit,) = write.edits
@@ -305,6 +333,26 @@ class Releases:
         if row["type"] != write.declare_type:
             raise Conflict(f"{edit.namespace}/{edit.key} is declared as {row['type']}, and a key's type never changes")
         return declared
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a release writes, beside its edits: canonical texts (None deletes), or secrets; empty without any."""
+
+    texts: Sequence[str | None] = field(repr=False)
+    secrets: Sequence[Kept | None]
+
+    def shown(self, dry_run: bool) -> Sequence[Mapping[str, object] | None]:
+        """Return what shows of each secret. What is only tried has no fingerprint: it would make guessing free."""
+        if not self.secrets:
+            return [None] * len(self.texts)
+        return [answers.secret(None if dry_run else secret.fingerprint) if secret else None for secret in self.secrets]
+
+
+def _foreseen(row: Row) -> dict[str, object] | None:
+    if row["to_fingerprint"] is not None:
+        return {"version": row["to_version"], **answers.secret(None)}
+    return answers.state(row["to_version"], row["to_value"])
 
 
 def _declaration(write: Write) -> Declaration:
@@ -332,7 +380,9 @@ def _leave(write: Write, terms: Terms) -> Leave:
 
 
 def value_texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
-    """Return the canonical texts of the edits' values, None for a delete.
+    """Return the canonical texts of the edits' values, None for a delete and for what points to a secret.
+
+    What points to a secret keeps its value as it was checked when it was written: nothing is opened here.
 
     Raises:
         ValidationFailed: a value is not of its key's type, or breaks its schema; each is named.
@@ -341,7 +391,10 @@ def value_texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | No
     errors = []
     for edit, row in zip(edits, resolved, strict=True):
         text = None
-        if not edit.delete:
+        if edit.secret is not None:
+            if edit.secret.type != row["type"]:
+                errors.append((edit.at("value"), f"was a {edit.secret.type}, and the key's type is {row['type']} now"))
+        elif not edit.delete:
             try:
                 text = values.to_text(row["type"], edit.value)
             except ValueError as error:

@@ -7,7 +7,7 @@ answer is of one moment. Everything else in it is history, which never changes.
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from configsvc.domain import cursors
@@ -16,10 +16,10 @@ from configsvc.errors import NotFound, RateLimited
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
 from configsvc.service.holds import Authenticate, Holds
-from configsvc.service.together import Together
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
 from configsvc.store.watch import Report
+from configsvc.together import Together
 
 #: A client further behind gets the whole scope: reading its keys then costs less than reading the releases between.
 CHANGES_REVISIONS_MAX = 1_000
@@ -65,6 +65,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class View:
+    """What a caller may read. ``word``: opaque, another one when what they see would be. ``clear``: with secrets."""
+
+    word: str
+    clear: frozenset[str]
+
+
+@dataclass(frozen=True)
 class State:
     """An environment, and some of its scopes, at one moment."""
 
@@ -83,7 +91,7 @@ class Answer:
     reset: bool
     cursor: str
     view: str
-    bodies: Mapping[str, str]
+    bodies: Mapping[str, str] = field(repr=False)
 
 
 class Sync:
@@ -106,20 +114,20 @@ class Sync:
         deadline = time.monotonic() + wait_s
         view = self._view(caller, asked)
         cursor = self._cursor(asked.env)
-        if cursor != asked.have or view != asked.view:
+        if cursor != asked.have or view.word != asked.view:
             return self._news(client, asked, view)
         # The usual case costs one look-up: what the client has is the newest, so its namespaces are still there.
         self._collector.add(_report(client, asked, asked.have))
-        while cursor == asked.have and view == asked.view and (left_s := deadline - time.monotonic()) > 0:
+        while cursor == asked.have and view.word == asked.view and (left_s := deadline - time.monotonic()) > 0:
             try:
                 caller = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, left_s)
             except RateLimited:
                 break
             view = self._view(caller, asked)
             cursor = self._cursor(asked.env)
-        if cursor != asked.have or view != asked.view:
+        if cursor != asked.have or view.word != asked.view:
             return self._answer(asked, self._state(asked), view)
-        return Answer("none", False, cursor, view, {})
+        return Answer("none", False, cursor, view.word, {})
 
     def watch(
         self,
@@ -143,13 +151,15 @@ class Sync:
             state = self._state(asked, since)
             after = since if isinstance(since, int) else cursors.revision_of(since) or 0
             label = state.scopes[namespace]
+            clear = namespace in view.clear
             if not state.known:
-                return Answer("full", True, state.cursor, view, {namespace: self._bodies.changes(label, 0)})
+                return Answer("full", True, state.cursor, view.word, {namespace: self._bodies.changes(label, 0, clear)})
             left_s = deadline - time.monotonic()
             if label.revision > after:
-                return Answer("changes", False, state.cursor, view, {namespace: self._bodies.changes(label, after)})
+                changes = self._bodies.changes(label, after, clear)
+                return Answer("changes", False, state.cursor, view.word, {namespace: changes})
             if left_s <= 0:
-                return Answer("none", False, state.cursor, view, {})
+                return Answer("none", False, state.cursor, view.word, {})
             caller = self._hold(caller, authenticate, asked, state.revision, left_s)
 
     def _hold(
@@ -158,13 +168,14 @@ class Sync:
         wait = self._waker.next_move(asked.env, after_revision)
         return self._holds.hold(caller, authenticate, lambda again: self._view(again, asked), wait, timeout_s)
 
-    def _view(self, caller: Caller, asked: Asked) -> str:
-        """Check the rights and put them into one opaque word: it changes when what the caller sees would."""
+    def _view(self, caller: Caller, asked: Asked) -> View:
+        """Check the rights."""
         missing = [name for name in asked.namespaces if not caller.may(Action.READ, name, asked.env)]
         if missing:
             raise _missing(missing, asked.env)
         rights = [(name, caller.may(Action.READ_SECRETS, name, asked.env)) for name in sorted(asked.namespaces)]
-        return hashlib.sha256(repr(rights).encode()).hexdigest()[:16]
+        word = hashlib.sha256(repr(rights).encode()).hexdigest()[:16]
+        return View(word, frozenset(name for name, clear in rights if clear))
 
     def _state(self, asked: Asked, since: int | str | None = None) -> State:
         have = asked.have if since is None else since
@@ -179,7 +190,14 @@ class Sync:
             isinstance(have, int) or cursors.render(have_revision or 0, row["have_hash"]) == have
         )
         labels = {
-            name: Label(row["env_id"], namespace_id, revision, cursors.render(revision, bytes.fromhex(chain_hash)))
+            name: Label(
+                row["env_id"],
+                namespace_id,
+                revision,
+                cursors.render(revision, bytes.fromhex(chain_hash)),
+                asked.env,
+                name,
+            )
             for name, (namespace_id, revision, chain_hash) in scopes.items()
         }
         return State(row["revision"], cursors.render(row["revision"], row["hash"]), labels, known)
@@ -190,21 +208,21 @@ class Sync:
             raise not_found(None, env)
         return cursors.render(row["revision"], row["hash"])
 
-    def _news(self, client: Client, asked: Asked, view: str) -> Answer:
+    def _news(self, client: Client, asked: Asked, view: View) -> Answer:
         state = self._state(asked)
         self._collector.add(_report(client, asked, asked.have if state.known else None))
         return self._answer(asked, state, view)
 
-    def _answer(self, asked: Asked, state: State, view: str) -> Answer:
+    def _answer(self, asked: Asked, state: State, view: View) -> Answer:
         after = cursors.revision_of(asked.have) if asked.have is not None else None
         reset = asked.have is not None and not state.known
         behind = state.revision - (after or 0)
-        if after is None or reset or view != asked.view or behind > CHANGES_REVISIONS_MAX:
-            values = {name: self._bodies.values(label) for name, label in state.scopes.items()}
-            return Answer("full", reset, state.cursor, view, values)
+        if after is None or reset or view.word != asked.view or behind > CHANGES_REVISIONS_MAX:
+            values = {name: self._bodies.values(label, name in view.clear) for name, label in state.scopes.items()}
+            return Answer("full", reset, state.cursor, view.word, values)
         changed = {name: label for name, label in state.scopes.items() if label.revision > after}
-        bodies = {name: self._bodies.changes(label, after) for name, label in changed.items()}
-        return Answer("changes" if bodies else "none", False, state.cursor, view, bodies)
+        bodies = {name: self._bodies.changes(label, after, name in view.clear) for name, label in changed.items()}
+        return Answer("changes" if bodies else "none", False, state.cursor, view.word, bodies)
 
 
 def _report(client: Client, asked: Asked, have: str | None) -> Report:

@@ -81,14 +81,14 @@ def insert_key(connection: Connection, **values: Any) -> Row | None:
 
 
 def lock_key(connection: Connection, namespace: str, name: str) -> Row | None:
-    """Keep a key from being used by commits until the end of the transaction; return id, type, description, schema,
-    definition.
+    """Keep a key from being used by commits until the end of the transaction; return id, type, description, secret,
+    schema, definition.
     """
     return connection.execute(_SQL["lock_key"], {"namespace": namespace, "key": name}).fetchone()
 
 
 def values_of_key(connection: Connection, key_id: int) -> Sequence[Row]:
-    """Return env, review_required and value text of every environment in which a key has a value."""
+    """Return env, review_required, value text, value_id, fingerprint where a key has a value."""
     return connection.execute(_SQL["values_of_key"], {"key_id": key_id}).fetchall()
 
 
@@ -96,6 +96,18 @@ def change_key(connection: Connection, key_id: int, description: str, schema: st
     """Change a locked key's description and schema."""
     params = {"key_id": key_id, "description": description, "schema": schema}
     row = connection.execute(_SQL["change_key"], params).fetchone()
+    assert row is not None
+    return row
+
+
+def lock_environments(connection: Connection) -> None:
+    """Keep all environments as they are until the end of the transaction."""
+    connection.execute(_SQL["lock_environments"])
+
+
+def set_secret(connection: Connection, key_id: int, secret: bool) -> Row:
+    """Say of a locked key whether its values are kept as secrets from now on."""
+    row = connection.execute(_SQL["set_secret"], {"key_id": key_id, "secret": secret}).fetchone()
     assert row is not None
     return row
 

@@ -44,7 +44,7 @@ def pending(connection: Connection, env_id: int) -> int:
 
 
 def bases(connection: Connection, env_id: int, key_ids: Sequence[int]) -> Sequence[Row]:
-    """Return base_version (0: none), value, base_definition and schema of each key, in the order named."""
+    """Return base_version (0: none), value, fingerprint, base_definition and schema of each key, in the order named."""
     return connection.execute(_SQL["bases"], {"env_id": env_id, "key_ids": list(key_ids)}).fetchall()
 
 
@@ -74,6 +74,8 @@ def _insert_changes(connection: Connection, request_id: int, edition: int, chang
         "schemas": [change.schema for change in changes],
         "base_versions": [change.base_version for change in changes],
         "base_definitions": [change.base_definition for change in changes],
+        "value_ids": [change.secret and change.secret.value_id for change in changes],
+        "fingerprints": [change.secret and change.secret.fingerprint for change in changes],
     }
     connection.execute(_SQL["insert_changes"], params)
 

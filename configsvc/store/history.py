@@ -37,7 +37,7 @@ def versions(database: Database, namespace: str, env: str, key: str, before: int
 
 
 def version(database: Database, namespace: str, env: str, key: str, number: int) -> Row | None:
-    """Return type, value text and deleted of one version of a declared key."""
+    """Return type, value text, value_id and fingerprint of one version of a declared key."""
     return database.one(_SQL["version"], {"namespace": namespace, "env": env, "key": key, "version": number})
 
 

@@ -7,6 +7,7 @@ from configsvc.errors import Conflict
 from configsvc.store.audit import Origin
 from configsvc.store.database import OTHER_BODY, Connection, Database, Row
 from configsvc.store.queries import load
+from configsvc.store.secrets import Kept, columns
 
 _SQL = load("releases")
 
@@ -38,6 +39,7 @@ class Leave:
 class Commit:
     """A release to be made. ``values`` are canonical JSON texts, None deletes; one for each of ``key_ids``.
 
+    ``secrets``: where one stands beside a key its value is None. Empty without any.
     ``definitions``: what the values were checked by; a key defined anew meanwhile makes the commit a stale plan.
     """
 
@@ -53,6 +55,10 @@ class Commit:
     base: int | None = None
     base_namespaces: Sequence[int] = field(default_factory=tuple)
     leave: Leave = Leave()
+    secrets: Sequence[Kept | None] = ()
+
+
+_NO_SECRETS = dict.fromkeys(columns(()))
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
         vars(release)
         | vars(release.leave)
         | vars(origin)
+        | (columns(release.secrets) if release.secrets else _NO_SECRETS)
         | {
             "key_ids": _integers(release.key_ids),
             "definitions": _integers(release.definitions),
@@ -122,7 +129,7 @@ def seen(connection: Connection, caller: str, idempotency: Idempotency) -> Seen 
 
 
 def changes_of(connection: Connection, env_id: int, revision: int) -> Sequence[Row]:
-    """namespace, name, type, version, value text of one release's changes."""
+    """namespace, name, type, version, value text, value_id, fingerprint of one release's changes."""
     return connection.execute(_SQL["changes_of"], {"env_id": env_id, "revision": revision}).fetchall()
 
 

@@ -57,12 +57,20 @@ UPDATE config_key SET description = %(description)s, schema = %(schema)s,
 WHERE id = %(key_id)s
 RETURNING id, name, type, description, secret, schema, created_by, created_at
 
+-- lock_environments: in one order, so that two who lock all of them wait for each other, and never for good
+SELECT FROM environment ORDER BY id FOR NO KEY UPDATE
+
+-- set_secret: whether a key's values are kept as secrets from now on
+UPDATE config_key SET secret = %(secret)s, definition = definition + (secret <> %(secret)s)::integer WHERE id = %(key_id)s
+RETURNING id, name, type, description, secret, schema, created_by, created_at
+
 -- lock_key: before it is changed or deleted; waits for commits that use it, and makes later ones wait
-SELECT k.id, k.type, k.description, k.schema, k.definition FROM config_key k JOIN namespace n ON n.id = k.namespace_id
+SELECT k.id, k.type, k.description, k.secret, k.schema, k.definition FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR UPDATE OF k
 
 -- values_of_key: where the key has a value, and which
-SELECT e.name AS env, e.review_required, v.value FROM config_version v JOIN environment e ON e.id = v.env_id
+SELECT e.name AS env, e.review_required, v.value, v.value_id, v.fingerprint
+FROM config_version v JOIN environment e ON e.id = v.env_id
 WHERE v.key_id = %(key_id)s AND v.is_active AND NOT v.deleted ORDER BY e.id
 
 -- delete_key: history keeps the row

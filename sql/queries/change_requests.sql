@@ -5,7 +5,7 @@ SELECT id, name, review_required, approvals, revision FROM environment WHERE nam
 SELECT count(*) AS pending FROM change_request WHERE env_id = %(env_id)s AND status IN ('open', 'approved')
 
 -- bases: what each key is now, in the order named: what a proposal is made on
-SELECT w.key_id, coalesce(a.version, 0) AS base_version, a.value, k.definition AS base_definition, k.schema
+SELECT w.key_id, coalesce(a.version, 0) AS base_version, a.value, a.fingerprint, k.definition AS base_definition, k.schema
 FROM unnest(%(key_ids)s::bigint[]) WITH ORDINALITY AS w (key_id, position)
 JOIN config_key k ON k.id = w.key_id
 LEFT JOIN config_version a ON a.env_id = %(env_id)s AND a.key_id = w.key_id AND a.is_active
@@ -17,9 +17,11 @@ VALUES (%(env_id)s, %(note)s, %(namespaces)s, %(base)s, %(digest)s, %(author)s, 
 RETURNING id
 
 -- insert_changes: of one edition
-INSERT INTO request_change (request_id, edition, key_id, value, new_schema, base_version, base_definition)
+INSERT INTO request_change
+    (request_id, edition, key_id, value, new_schema, base_version, base_definition, value_id, fingerprint)
 SELECT %(request_id)s, %(edition)s, w.*
-FROM unnest(%(key_ids)s::bigint[], %(values)s::text[], %(schemas)s::text[], %(base_versions)s::integer[], %(base_definitions)s::integer[]) AS w
+FROM unnest(%(key_ids)s::bigint[], %(values)s::text[], %(schemas)s::text[], %(base_versions)s::integer[], %(base_definitions)s::integer[],
+            %(value_ids)s::uuid[], %(fingerprints)s::text[]) AS w
 
 -- edit_request: another edition, made on what is there now; it begins anew
 UPDATE change_request
@@ -54,9 +56,10 @@ WHERE q.id < %(before)s
 ORDER BY q.id DESC LIMIT %(limit)s
 
 -- changes: what an edition proposes, beside what it was made on and what is live
-SELECT c.key_id, n.name AS namespace, k.name, k.type, c.value, c.new_schema, c.base_version, c.base_definition, b.value AS base_value,
-       coalesce(a.version, 0) AS live_version, a.value AS live_value, k.schema AS live_schema, k.definition,
-       k.deleted_at IS NOT NULL AS key_deleted
+SELECT c.key_id, n.name AS namespace, k.name, k.type, k.secret, c.value, c.value_id, c.fingerprint, c.new_schema,
+       c.base_version, c.base_definition, b.value AS base_value, b.fingerprint AS base_fingerprint,
+       coalesce(a.version, 0) AS live_version, a.value AS live_value, a.fingerprint AS live_fingerprint,
+       k.schema AS live_schema, k.definition, k.deleted_at IS NOT NULL AS key_deleted
 FROM request_change c
 JOIN config_key k ON k.id = c.key_id
 JOIN namespace n ON n.id = k.namespace_id

@@ -28,7 +28,7 @@ SELECT id FROM namespace WHERE name = %(namespace)s
 
 -- versions: a page of one key's versions in one environment, newest first, over all declarations of the name; of those only the
 --   present one has an active version
-SELECT v.version, v.revision, v.value, k.type, v.is_active AND k.deleted_at IS NULL AS is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind, r.review
+SELECT v.version, v.revision, v.value, v.fingerprint, k.type, v.is_active AND k.deleted_at IS NULL AS is_active, v.deleted, v.created_by, v.created_at, r.note, r.kind, r.review
 FROM environment e
 JOIN namespace n ON n.name = %(namespace)s
 JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
@@ -42,7 +42,7 @@ WHERE e.name = %(env)s
 ORDER BY v.revision DESC LIMIT %(limit)s
 
 -- version: the value of one version of a key, over all declarations of the name: version numbers go on through them
-SELECT k.type, v.value, v.deleted
+SELECT k.type, v.value, v.value_id, v.fingerprint
 FROM environment e
 JOIN namespace n ON n.name = %(namespace)s
 JOIN config_key k ON k.namespace_id = n.id AND k.name = %(key)s
@@ -64,27 +64,29 @@ WHERE e.name = %(env)s
 -- compare: the keys of a scope that differ between two revisions, with both states; only keys that changed in between are looked at.
 --   Grouped, because a name may have been deleted and declared anew in between: only one declaration has a value at a time.
 SELECT k.name, k.type,
-       max(f.version) FILTER (WHERE f.value IS NOT NULL) AS from_version, max(f.value) AS from_value,
-       max(t.version) FILTER (WHERE t.value IS NOT NULL) AS to_version, max(t.value) AS to_value
+       max(f.version) FILTER (WHERE NOT f.deleted) AS from_version, max(f.value) AS from_value,
+       max(f.value_id::text)::uuid AS from_value_id, max(f.fingerprint) AS from_fingerprint,
+       max(t.version) FILTER (WHERE NOT t.deleted) AS to_version, max(t.value) AS to_value, max(t.fingerprint) AS to_fingerprint
 FROM (
     SELECT DISTINCT v.key_id FROM config_version v
     WHERE v.env_id = %(env_id)s AND v.namespace_id = %(namespace_id)s
       AND v.revision > least(%(from)s::bigint, %(to)s::bigint) AND v.revision <= greatest(%(from)s::bigint, %(to)s::bigint)) AS c
 JOIN config_key k ON k.id = c.key_id
 LEFT JOIN LATERAL (
-    SELECT v.version, v.value FROM config_version v
+    SELECT v.version, v.value, v.value_id, v.fingerprint, v.deleted FROM config_version v
     WHERE v.env_id = %(env_id)s AND v.key_id = c.key_id AND v.revision <= %(from)s::bigint
     ORDER BY v.revision DESC LIMIT 1) AS f ON true
 LEFT JOIN LATERAL (
-    SELECT v.version, v.value FROM config_version v
+    SELECT v.version, v.value, v.fingerprint, v.deleted FROM config_version v
     WHERE v.env_id = %(env_id)s AND v.key_id = c.key_id AND v.revision <= %(to)s::bigint
     ORDER BY v.revision DESC LIMIT 1) AS t ON true
 GROUP BY k.name, k.type
-HAVING max(f.value) IS DISTINCT FROM max(t.value)
+HAVING max(f.value) IS DISTINCT FROM max(t.value) OR max(f.fingerprint) IS DISTINCT FROM max(t.fingerprint)
 ORDER BY k.name COLLATE "C", k.type
 
 -- undoing: what each key of a release was before it, the last release that touched it, and the newest one of that moment
-SELECT e.revision AS newest, n.name AS namespace, k.name, k.type, k.deleted_at IS NOT NULL AS key_deleted, b.value AS before_value, a.revision AS last_revision
+SELECT e.revision AS newest, n.name AS namespace, k.name, k.type, k.deleted_at IS NOT NULL AS key_deleted, b.value AS before_value,
+       b.value_id AS before_value_id, b.fingerprint AS before_fingerprint, a.revision AS last_revision
 FROM environment e
 JOIN config_version v ON v.env_id = e.id AND v.revision = %(revision)s
 JOIN config_key k ON k.id = v.key_id
@@ -95,8 +97,8 @@ WHERE e.id = %(env_id)s
 ORDER BY n.name COLLATE "C", k.name COLLATE "C"
 
 -- differences: what one release changed, with what was before; for a dry run, inside its transaction
-SELECT n.name AS namespace, k.name, k.type, b.version AS from_version, b.value AS from_value,
-       v.version AS to_version, v.value AS to_value
+SELECT n.name AS namespace, k.name, k.type, b.version AS from_version, b.value AS from_value, b.fingerprint AS from_fingerprint,
+       v.version AS to_version, v.value AS to_value, v.fingerprint AS to_fingerprint
 FROM config_version v
 JOIN config_key k ON k.id = v.key_id
 JOIN namespace n ON n.id = v.namespace_id

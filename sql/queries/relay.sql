@@ -40,7 +40,7 @@ UPDATE relay_lease SET expires_at = '-infinity' WHERE holder = %(holder)s
 --   large scope must not fill the relay's memory. 37 = the shortest change, without its key.
 SELECT revision, namespace, key, type, secret, version, value, fits
 FROM (
-    SELECT v.revision, n.name AS namespace, k.name AS key, k.type, k.secret, v.version, v.value,
+    SELECT v.revision, n.name AS namespace, k.name AS key, k.type, v.value_id IS NOT NULL AS secret, v.version, v.value,
            row_number() OVER part AS place,
            sum(37 + octet_length(k.name) + coalesce(octet_length(v.value), 0)) OVER (PARTITION BY v.revision, n.name)
                <= %(bytes_max)s AS fits

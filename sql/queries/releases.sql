@@ -3,10 +3,11 @@ SELECT revision, hash, changed_key_ids, changed_versions, replayed FROM commit_r
     %(env_id)s::smallint, %(kind)s, %(note)s, %(actor)s, %(key_ids)s::bigint[], %(definitions)s::integer[], %(values)s::text[],
     %(if_key_version)s::integer, %(if_scope)s::integer, %(if_cursor)s, %(base)s::bigint, %(base_namespaces)s::integer[],
     %(change_request)s::bigint, %(edition)s::integer, %(break_glass)s, %(preview)s,
-    %(idempotency_key)s, %(request)s, %(body_hash)s::bytea, %(request_id)s, %(address)s)
+    %(idempotency_key)s, %(request)s, %(body_hash)s::bytea, %(request_id)s, %(address)s,
+    %(value_ids)s::uuid[], %(fingerprints)s::text[], %(data_key_ids)s::uuid[], %(nonces)s::bytea[], %(ciphertexts)s::bytea[])
 
 -- changes_of: the changes of one release, for an answer that is given a second time
-SELECT n.name AS namespace, k.name, k.type, v.version, v.value
+SELECT n.name AS namespace, k.name, k.type, v.version, v.value, v.value_id, v.fingerprint
 FROM config_version v JOIN config_key k ON k.id = v.key_id JOIN namespace n ON n.id = v.namespace_id
 WHERE v.env_id = %(env_id)s AND v.revision = %(revision)s
 ORDER BY n.name COLLATE "C", k.name COLLATE "C"

@@ -16,7 +16,7 @@ SELECT r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created
 FROM release r WHERE r.env_id = %(env_id)s ORDER BY r.revision
 
 -- changes: all versions of an environment by release; one whose key or namespace is gone is among them
-SELECT v.revision, n.name, k.name, k.type, v.version, v.value, v.deleted,
+SELECT v.revision, n.name, k.name, k.type, v.version, v.value, v.value_id::text, v.fingerprint, v.deleted,
        coalesce(k.namespace_id = v.namespace_id, false), v.created_by, v.created_at
 FROM config_version v
 LEFT JOIN config_key k ON k.id = v.key_id
@@ -43,9 +43,9 @@ ORDER BY n.name COLLATE "C", k.name COLLATE "C", x.key_id LIMIT 1
 SELECT coalesce(n.name, 'namespace ' || coalesce(x.namespace_id, s.namespace_id)) AS name,
        x.revision, x.keys, x.bytes, s.revision AS scope_revision, s.keys AS scope_keys, s.bytes AS scope_bytes
 FROM (
-    SELECT v.namespace_id, max(v.revision) AS revision, count(v.value) FILTER (WHERE v.is_active) AS keys,
-           coalesce(sum(octet_length(k.name) + octet_length(v.value)) FILTER (WHERE v.is_active), 0) AS bytes
-    FROM config_version v LEFT JOIN config_key k ON k.id = v.key_id
+    SELECT v.namespace_id, max(v.revision) AS revision, count(coalesce(v.value, v.value_id::text)) FILTER (WHERE v.is_active) AS keys,
+           coalesce(sum(octet_length(k.name) + coalesce(octet_length(v.value), octet_length(t.ciphertext))) FILTER (WHERE v.is_active), 0) AS bytes
+    FROM config_version v LEFT JOIN config_key k ON k.id = v.key_id LEFT JOIN secret_value t ON t.value_id = v.value_id
     WHERE v.env_id = %(env_id)s
     GROUP BY v.namespace_id) AS x
 FULL JOIN (SELECT * FROM scope WHERE env_id = %(env_id)s) AS s ON s.namespace_id = x.namespace_id

@@ -65,6 +65,7 @@ def test_each_missing_variable_is_named_with_an_example() -> None:
         ("log_level", "loud", "CONFIGSVC_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'"),
         ("host", "http://x", "CONFIGSVC_HOST has to be the address to listen on"),
         ("redis_url", "redis.example:6379", "CONFIGSVC_REDIS_URL is no Redis address; it looks like redis://"),
+        ("keys", "keys.json", "CONFIGSVC_KEYS names no place for keys; it looks like file:/etc/configsvc/keys.json"),
         ("database_url", "mysql://x/y", "CONFIGSVC_DATABASE_URL is no Postgres address; it looks like postgresql://"),
     ],
 )

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from configsvc.service.together import Together
+from configsvc.together import Together
 
 LONG_S = 10.0
 

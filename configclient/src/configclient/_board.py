@@ -18,23 +18,25 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from weakref import WeakSet
 
 from ._getters import Rules, Snapshot
-from ._table import EMPTY, MISSING, Entry, Name, Table
+from ._table import EMPTY, MISSING, NEVER_PICKLED, Entry, Name, Table
 
 log = logging.getLogger("configclient")
 
 QUEUE_MAX: Final = 10_000  # changes that listeners have not seen yet; beyond it, changes of one key become one
 REASON_CHARS_MAX: Final = 300
+HIDDEN_CHARS_MIN: Final = 4  # a shorter secret, such as `1`, is in any text
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A release that the client now shows gave this key a new version.
 
-    `old` and `new` are values, None where the key is missing. They stay out of `repr`, since they may be secret.
+    `old` and `new` are values, None where the key is missing. They stay out of `repr`, since they may be secret:
+    `secret` says whether one of them is. Such a change can't be pickled.
     """
 
     namespace: str
@@ -42,6 +44,12 @@ class Change:
     old: Any = field(repr=False)
     new: Any = field(repr=False)
     revision: int
+    secret: bool = False
+
+    def __reduce__(self) -> tuple[type["Change"], tuple[Any, ...]]:
+        if self.secret:
+            raise TypeError(NEVER_PICKLED)
+        return Change, (self.namespace, self.key, self.old, self.new, self.revision)
 
 
 class Live:
@@ -54,6 +62,9 @@ class Live:
         self.key = key
         self.default = default
         self.value: Any = default
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NEVER_PICKLED)
 
     def __repr__(self) -> str:
         return f"<Live {self.namespace}/{self.key}>"
@@ -171,7 +182,7 @@ class Board:
         try:
             self._accept(Snapshot(candidate, self._rules))
         except Exception as error:  # noqa: BLE001 - the application's code; whatever it raises means no
-            reason = f"{type(error).__name__}: {error}"[:REASON_CHARS_MAX]
+            reason = _without_secrets(f"{type(error).__name__}: {error}", candidate)[:REASON_CHARS_MAX]
             log.warning("revision %d was rejected: %s", candidate.revision, reason)
             return Rejection(candidate.cursor, reason)
         return None
@@ -235,7 +246,8 @@ class Board:
     def _enqueue(self, name: Name, old: Entry | None, new: Entry | None, revision: int) -> None:
         if old == new:
             return
-        self._queue.append((self._listeners, Change(*name, _value(old), _value(new), revision)))
+        secret = any(entry is not None and entry.secret for entry in (old, new))
+        self._queue.append((self._listeners, Change(*name, _value(old), _value(new), revision, secret)))
         if len(self._queue) > QUEUE_MAX:
             self._squeeze()
 
@@ -245,9 +257,20 @@ class Board:
         for listeners, change in self._queue:
             name = (change.namespace, change.key)
             first = merged.pop(name)[1] if name in merged else change
-            merged[name] = listeners, Change(*name, first.old, change.new, change.revision)
+            secret = first.secret or change.secret
+            merged[name] = listeners, Change(*name, first.old, change.new, change.revision, secret)
         log.warning("listeners are %d changes behind: changes of the same key are delivered as one", len(self._queue))
         self._queue = deque(merged.values())
+
+
+def _without_secrets(text: str, table: Table) -> str:
+    """What the application says goes to logs, and to the service. Libraries that validate quote what they refuse."""
+    for entry in table.entries.values():
+        if entry.secret and entry.value is not MISSING:
+            for shown in (str(entry.value), repr(entry.value)[1:-1]):
+                if len(shown) >= HIDDEN_CHARS_MIN:
+                    text = text.replace(shown, "(secret)")
+    return text
 
 
 def _value(entry: Entry | None) -> Any:

@@ -5,9 +5,9 @@ then a call looks into its context.
 """
 
 import logging
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
-from ._table import MISSING, Table
+from ._table import MISSING, NEVER_PICKLED, Table
 from .errors import MissingKey, SecretUnavailable, WrongType
 
 log = logging.getLogger("configclient")
@@ -147,6 +147,9 @@ class Snapshot(Getters):
     def revision(self) -> int:
         """The environment's revision that this snapshot shows."""
         return self._table.revision
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NEVER_PICKLED)
 
     def __repr__(self) -> str:
         return f"<Snapshot revision={self.revision} keys={len(self._table.values)}>"

@@ -7,7 +7,7 @@ finds only what was declared an int: `true`, and a bare number inside a `json` k
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 
 class Missing(Enum):
@@ -17,6 +17,7 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
+NEVER_PICKLED: Final = "it may hold secrets, which are never pickled: pass on the values that are needed"
 TYPES: Final = ("string", "int", "float", "bool", "json")
 
 Name = tuple[str, str]
@@ -31,6 +32,9 @@ class Entry:
     value: Any = field(repr=False)  # may be a secret
     version: int
     secret: bool = False
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NEVER_PICKLED)
 
 
 Entries = Mapping[Name, Entry]
@@ -56,6 +60,9 @@ class Table:
         self.floats: dict[Name, float] = columns["float"]
         self.bools: dict[Name, bool] = columns["bool"]
         self.jsons = columns["json"]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NEVER_PICKLED)
 
     @classmethod
     def of(cls, revision: int, cursor: str | None, changes: Changes) -> "Table":

@@ -3,7 +3,7 @@
 Examples stand at the leaves; a whole answer's example is put together from them (``document``).
 """
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -20,11 +20,17 @@ Description = Annotated[str, Field(examples=["Requests a second"])]
 Remark = Annotated[str, Field(examples=["Black Friday"])]
 Who = Annotated[str, Field(description="a token's name", examples=["anna"])]
 Moment = Annotated[AwareDatetime, Field(examples=["2026-11-21T10:00:00.000000Z"])]
-Kind = Annotated[Literal["edit", "rollback", "restore", "undo", "request"], Field(description="what made the release")]
+Kind = Annotated[
+    Literal["edit", "rollback", "restore", "undo", "request", "secret"], Field(description="what made the release")
+]
 RequestId = Annotated[int, Field(ge=1, examples=[12])]
 Approvals = Annotated[int, Field(ge=1, examples=[1])]
 ClientId = Annotated[str, Field(examples=["6f3c1a52-5d3a-4c1e-9d53-0f6f3c2d8a11"])]
 Service = Annotated[str, Field(examples=["checkout"])]
+
+Fingerprint = Annotated[
+    str, Field(description="the same for the same value of this key here", examples=["1f9b2c3d4e5f6071"])
+]
 
 Item = TypeVar("Item")
 
@@ -49,7 +55,8 @@ class Page(Answer, Generic[Item]):
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """Name it so that it can be a component of the document."""
-        return f"{params[0].__name__}Page"
+        first = get_args(params[0])[:1] or params  # of several kinds of items the first one
+        return f"{first[0].__name__}Page"
 
 
 class Alive(Answer):
@@ -104,6 +111,20 @@ class Key(Answer):
     created_at: Moment
 
 
+class ReleaseMade(Answer):
+    """A release that something else took."""
+
+    env: EnvName
+    revision: Revision
+
+
+class TurnedKey(Key):
+    """A key that was made secret, or plain: a release where it has a value."""
+
+    releases: list[ReleaseMade]
+    warning: Annotated[str | None, Field(description="what is left to be done", examples=[None])]
+
+
 class Setting(Answer):
     """What a key shows in a scope."""
 
@@ -113,8 +134,17 @@ class Setting(Answer):
     secret: bool
 
 
+class MaskedSetting(Answer):
+    """What a secret shows to those who may not read it."""
+
+    type: Type
+    version: Version
+    secret: Literal[True]
+    fingerprint: Fingerprint
+
+
 Settings = Annotated[
-    dict[str, Setting],
+    dict[str, Setting | MaskedSetting],
     Field(
         description="by key", examples=[{"rate_limit": {"value": 120, "type": "int", "version": 8, "secret": False}}]
     ),
@@ -131,8 +161,8 @@ class Scope(Answer):
     values: Settings
 
 
-class KeySetting(Setting):
-    """One key's setting; revision and cursor are of the release that made this version."""
+class Origin(Answer):
+    """Where a setting is; revision and cursor are of the release that made this version."""
 
     namespace: NamespaceName
     env: EnvName
@@ -141,6 +171,26 @@ class KeySetting(Setting):
     cursor: Cursor
     changed_by: Who
     created_at: Moment
+
+
+class KeySetting(Setting, Origin):
+    """One key's setting; revision and cursor are of the release that made this version."""
+
+
+class MaskedKeySetting(MaskedSetting, Origin):
+    """One secret, for those who may not read it."""
+
+
+class Revealed(Answer):
+    """One secret's value."""
+
+    namespace: NamespaceName
+    env: EnvName
+    key: KeyName
+    type: Type
+    version: Version
+    secret: Literal[True]
+    value: Annotated[Any, Field(examples=["correct horse battery staple"])]
 
 
 class KeyWrite(Answer):
@@ -158,6 +208,13 @@ class ValueSet(KeyWrite):
     value: Value
 
 
+class SecretSet(KeyWrite):
+    """A secret has a new value; in a dry run without a fingerprint."""
+
+    secret: Literal[True]
+    fingerprint: Fingerprint = Field(default_factory=str)
+
+
 class ValueUnset(KeyWrite):
     """A key has no value any more."""
 
@@ -171,7 +228,7 @@ class Written(Answer):
     revision: Revision
     cursor: Cursor
     changed: Annotated[bool, Field(examples=[True])]
-    changes: list[ValueSet | ValueUnset]
+    changes: list[ValueSet | SecretSet | ValueUnset]
 
 
 class VersionState(Answer):
@@ -181,13 +238,21 @@ class VersionState(Answer):
     value: Value
 
 
+class SecretState(Answer):
+    """One side of a secret's difference; in a dry run without a fingerprint."""
+
+    version: Version
+    secret: Literal[True]
+    fingerprint: Fingerprint = Field(default_factory=str)
+
+
 class KeyDifference(Answer):
     """A key on both sides of a difference; null where it has no value."""
 
     key: KeyName
     type: Type
-    from_: VersionState | None = Field(alias="from", examples=[{"version": 7, "value": 100}])
-    to: VersionState | None
+    from_: VersionState | SecretState | None = Field(alias="from", examples=[{"version": 7, "value": 100}])
+    to: VersionState | SecretState | None
 
 
 class NamespacedDifference(KeyDifference):
@@ -230,13 +295,12 @@ ByLeave = Annotated[
 ]
 
 
-class VersionOfKey(Answer):
-    """One version of a key in one environment; a delete is one too, its value is null."""
+class AnyVersionOfKey(Answer):
+    """One version of a key in one environment."""
 
     version: Version
     revision: Revision
     type: Type
-    value: Value
     active: Annotated[bool, Field(examples=[True])]
     deleted: bool
     changed_by: Who
@@ -244,6 +308,19 @@ class VersionOfKey(Answer):
     note: Remark
     review: ByLeave
     created_at: Moment
+
+
+class VersionOfKey(AnyVersionOfKey):
+    """One version of a key in one environment; a delete is one too, its value is null."""
+
+    value: Value
+
+
+class VersionOfSecret(AnyVersionOfKey):
+    """One version of a secret."""
+
+    secret: Literal[True]
+    fingerprint: Fingerprint
 
 
 class Release(Answer):
@@ -263,7 +340,7 @@ class ReleaseInFull(Release):
     """One release, with its changes."""
 
     env: EnvName
-    changes: list[ValueSet | ValueUnset]
+    changes: list[ValueSet | SecretSet | ValueUnset]
 
 
 class Difference(Answer):
@@ -337,6 +414,18 @@ class KeyChanged(Answer):
     version: Version
 
 
+class SecretChanged(KeyChanged):
+    """A secret has a new value."""
+
+    secret: Literal[True]
+
+
+class MaskedSecretChanged(MaskedSetting):
+    """A secret has a new value, which the caller may not read."""
+
+    key: KeyName
+
+
 class KeyDeleted(Answer):
     """A key has no value any more."""
 
@@ -381,7 +470,7 @@ class SyncChanges(SyncState):
     """What changed since, by namespace, oldest first: overlay."""
 
     kind: Literal["changes"]
-    changes: dict[str, list[KeyChanged | KeyDeleted]]
+    changes: dict[str, list[KeyChanged | SecretChanged | MaskedSecretChanged | KeyDeleted]]
 
 
 class SyncNone(SyncState):
@@ -400,4 +489,4 @@ class Watched(Answer):
     reset: bool
     latest_revision: Revision
     cursor: Cursor
-    changes: list[KeyChanged | KeyDeleted]
+    changes: list[KeyChanged | SecretChanged | MaskedSecretChanged | KeyDeleted]

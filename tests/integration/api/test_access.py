@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "PUT S/config/{key}": {"value": 2},
     "PATCH S/config": {"changes": [{"key": "{key}", "value": 2}]},
     "POST S/config/{key}/rollback": {"version": 1},
+    "POST S/config/{key}/reveal": {"reason": "a test"},
     "POST S/restore": {"revision": 0},
     "POST /v1/envs/{env}/releases": {"changes": [{"namespace": "{ns}", "key": "{key}", "value": 2}]},
     "POST /v1/envs/{env}/requests": {"changes": [{"namespace": "{ns}", "key": "{key}", "value": 2}]},
@@ -104,7 +105,13 @@ def test_the_table_is_what_the_service_does(
     wrong = []
     for call, kind, decisions in _rows():
         for env, (who, decision) in itertools.product(ENVS[kind], decisions.items()):
-            names = _place(admin, env, f"n{next(counter)}", unset=call.startswith("DELETE /v1/namespaces/"))
+            names = _place(
+                admin,
+                env,
+                f"n{next(counter)}",
+                unset=call.startswith("DELETE /v1/namespaces/"),
+                secret="/reveal" in call,
+            )
             if "_id}" in call or call == "POST /v1/grants":
                 own = call.startswith("PATCH") or call.endswith("/withdraw")
                 proposing = column[who] if own and decision == "yes" else author
@@ -119,8 +126,9 @@ def test_the_table_is_what_the_service_does(
     assert wrong == []
 
 
-def _place(admin: Caller, env: str, name: str, *, unset: bool) -> dict[str, str]:
+def _place(admin: Caller, env: str, name: str, *, unset: bool, secret: bool = False) -> dict[str, str]:
     """Make a key with one value, so that every call has something to do; return the names of all."""
+    admin.post("/v1/namespaces/payments/keys", {"key": name, "type": "int", "secret": secret})
     path = f"/v1/namespaces/payments/envs/{env}/config/{name}"
     glass = {"break_glass": {"reason": "a test"}}
     release = admin.put(path, {"value": 1, "type": "int", **glass}).json

@@ -99,6 +99,10 @@ class Examples:
         if name == "keys_delete_key":
             self.send("keys_declare_key", body={"key": "unused", "type": "int"})
             return self.send(name, path={"key": "unused"})
+        if name == "settings_reveal":
+            self.send("keys_declare_key", body={"key": "password", "type": "string", "secret": True})
+            assert self.send("writes_put_key", path={"key": "password"}, body={"value": "x"}).status_code == 200
+            return self.send(name, path={"key": "password"})
         return self.send(name)
 
     def unchanged(self, name: str) -> TestResponse:
@@ -239,3 +243,30 @@ def test_what_is_nobodys_fault_is_described_too(app: Flask, caller: Callable[[st
         app.view_functions["catalog.list_environments"] = failing(error)
         answer = examples.send("catalog_list_environments")
         assert (answer.status_code, CONTRACT.broken_by("catalog_list_environments", answer)) == (status, [])
+
+
+def test_answers_about_secrets_are_described(caller: Callable[[str | None], Caller]) -> None:
+    """Masked and clear, of writes, reads, history and sync, and of a key that is turned."""
+    examples = Examples(caller, "covered")
+    key = {"path": {"key": "password"}}
+    examples.send("keys_declare_key", body={"key": "password", "type": "string", "secret": True})
+    sync = {"body": examples.body("sync_synchronize") | {"env": "covered", "have": None, "view": None}}
+    asked = [
+        ("writes_put_key", "admin", {**key, "body": {"value": "x"}, "query": {"dry_run": "true"}}),
+        ("writes_put_key", "admin", {**key, "body": {"value": "x"}}),
+        ("writes_put_key", "admin", {**key, "body": {"value": "y"}}),
+        *(
+            (name, role, key)
+            for name in ("settings_get_key", "history_list_versions")
+            for role in ("viewer", "service")
+        ),
+        *((name, role, {}) for name in ("settings_get_scope", "sync_watch") for role in ("viewer", "service")),
+        *(("sync_synchronize", role, sync) for role in ("viewer", "service")),
+        ("history_get_release", "viewer", {"path": {"revision": "3"}}),
+        ("history_diff", "viewer", {"query": {"from": "3"}}),
+        ("keys_change_key", "admin", {**key, "body": {"secret": False}}),
+        ("keys_change_key", "admin", {**key, "body": {"secret": True}}),
+    ]
+    for name, role, options in asked:
+        answer = examples.send(name, role=role, **options)
+        assert (answer.status_code, CONTRACT.broken_by(name, answer)) == (200, []), name

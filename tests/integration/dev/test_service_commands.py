@@ -1,5 +1,6 @@
 """`configsvc migrate`, `token create`, `keys`, `serve` and `relay` from the outside, against this test's database."""
 
+import json
 import signal
 import socket
 import stat
@@ -77,6 +78,21 @@ def test_new_signing_key_never_overwrites(tmp_path: Path) -> None:
     before = file.read_bytes()
     assert "is there already" in refusal([*COMMAND, "keys", "new-signing-key", str(file)])
     assert file.read_bytes() == before
+
+
+def test_a_key_file_is_made_and_added_to(tmp_path: Path) -> None:
+    """`keys init` never overwrites, `keys add` keeps what is there; both name the key and show nothing of it."""
+    file = tmp_path / "keys.json"
+    made = _run("keys", "init", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert f"CONFIGSVC_KEYS=file:{file}" in made.stderr
+    assert "is there already" in refusal([*COMMAND, "keys", "init", str(file)])
+    added = _run("keys", "add", str(file))
+    first, second = json.loads(file.read_bytes())["keys"]
+    assert first["id"] in made.stderr
+    assert second["id"] in added.stderr
+    for key in (first["key"], second["key"]):
+        assert key not in made.stderr + made.stdout + added.stderr + added.stdout
 
 
 def test_serve_answers_and_ends_cleanly(settings: Settings, tmp_path: Path) -> None:

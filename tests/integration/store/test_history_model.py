@@ -23,6 +23,7 @@ from configsvc.service.history import History
 from configsvc.service.keys import Declaration, Keys
 from configsvc.service.plans import Plans
 from configsvc.service.releases import Condition, Outcome, Releases, Terms, Write
+from configsvc.service.secrets import Secrets
 from configsvc.store import catalog, config
 from configsvc.store import history as history_store
 from tests.integration.store.world import ORIGIN, World
@@ -57,10 +58,11 @@ class Service:
                     connection, name=env, description="", review_required=False, approvals=1, actor="alice"
                 )
         self.ids = {name: world.namespace(name) for name in self.namespaces}
-        bodies = Bodies(world.store)
+        secrets = Secrets(world.store, None)
+        bodies = Bodies(world.store, secrets)
         history = History(world.store, bodies)
-        self.keys = Keys(world.store)
-        self.gate = Releases(world.store, bytes(32))
+        self.keys = Keys(world.store, secrets)
+        self.gate = Releases(world.store, secrets, bytes(32))
         self.plans = Plans(world.store, history, self.gate)
 
     def declare(self, name: Name, type_: str) -> None:

@@ -52,6 +52,13 @@ ATTACKS: tuple[LiteralString, ...] = (
     "TRUNCATE audit_event",
     "INSERT INTO audit_event (action, actor, request_id, address, details) VALUES ('a', 'b', 'c', 'd', '{}')",
     "SELECT * FROM config_version FOR UPDATE",
+    "UPDATE secret_value SET ciphertext = ''",
+    "DELETE FROM secret_value",
+    "INSERT INTO secret_value SELECT * FROM secret_value",
+    "TRUNCATE secret_value CASCADE",
+    "UPDATE data_key SET wrapped = ''",
+    "DELETE FROM data_key",
+    "INSERT INTO data_key SELECT * FROM data_key",
     "UPDATE environment SET revision = 0",
     "UPDATE environment SET name = 'other'",
     "DELETE FROM environment",
@@ -128,7 +135,7 @@ def not_refused(connection: Connection, statements: Iterable[LiteralString], how
     return done
 
 
-def test_the_service_runs_six_functions(world: World) -> None:
+def test_the_service_runs_these_functions(world: World) -> None:
     """Nobody else runs any; what later migrations add is nobody's until it is granted."""
     with world.superuser() as connection:
         connection.execute("SET ROLE configsvc_owner")
@@ -143,6 +150,7 @@ def test_the_service_runs_six_functions(world: World) -> None:
         for name in (
             *("commit_release", "create_environment", "record_audit_event", "approved_by"),
             *("report_clients", "measure_convergence"),
+            *("add_data_key", "replace_data_key", "rewrap_data_key", "keep_secret_values", "rewrite_secret_values"),
         )
     }
 
@@ -150,7 +158,7 @@ def test_the_service_runs_six_functions(world: World) -> None:
 def test_functions_with_the_owners_rights_fix_their_search_path(world: World) -> None:
     """The caller's temporary schema comes last, by name."""
     rows = world.query("SELECT proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
-    assert len(rows) == 3
+    assert len(rows) == 8
     assert all("search_path=pg_catalog, public, pg_temp" in row["proconfig"] for row in rows)
 
 

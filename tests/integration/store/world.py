@@ -18,7 +18,10 @@ ORIGIN = Origin("alice", "request-1", "127.0.0.1")
 
 CHAIN = """
 SELECT e.name AS env, r.*,
-       (SELECT coalesce(json_agg(json_build_array(n.name, k.name, k.type, v.version, v.value)
+       (SELECT coalesce(json_agg(CASE WHEN v.value_id IS NULL
+                                 THEN json_build_array(n.name, k.name, k.type, v.version, v.value)
+                                 ELSE json_build_array(n.name, k.name, k.type, v.version, v.value,
+                                                       v.value_id, v.fingerprint) END
                                  ORDER BY n.name COLLATE "C", k.name COLLATE "C"), '[]')
         FROM config_version v
         JOIN config_key k ON k.id = v.key_id

@@ -297,6 +297,18 @@ def test_secrets_stay_out(service: ServiceDouble, start: Start, folder: Path) ->
     assert not isinstance(raised.value, SecretUnavailable)
 
 
+def test_a_rejection_quotes_no_secret(service: ServiceDouble, start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """What `accept` raises goes to the log and to the service, and validators quote what they refuse."""
+
+    def refuse(snapshot: Snapshot) -> None:
+        raise ValueError(f"bad: {snapshot.get_str('payments', 'password')!r}, {snapshot.get_int('payments', 'plain')}")
+
+    service.canned.extend([full_with_secrets(readable=True), *DOWN])
+    with pytest.raises(ConfigRejected, match=r"ValueError: bad: '\(secret\)', 1"):
+        start(push=False, accept=refuse)
+    assert "hush" not in caplog.text
+
+
 def test_a_secret_that_may_not_be_read_is_unavailable(service: ServiceDouble, start: Start) -> None:
     """The same error, without any disk."""
     service.canned.extend([full_with_secrets(readable=False), *DOWN])

@@ -504,12 +504,24 @@ def test_nothing_secret_is_shown(start: Start, caplog: pytest.LogCaptureFixture)
     client = start()
     wait_for_transport(client, "redis")
     parts = [client, client._refresher._settings, client.snapshot(), client.live("payments", "name"), client.status()]
-    parts += [Change("payments", "name", "shop", "shop", 1), *client._table.entries.values()]
+    parts += [Change("payments", "name", "shop", "shop", 1, secret=True), *client._table.entries.values()]
     shown = " ".join(
         [*map(repr, parts), *(record.getMessage() for record in caplog.records if record.name == "configclient")]
     )
     for secret in (TOKEN, "hush", "shop"):
         assert secret not in shown
+
+
+def test_nothing_secret_is_pickled(start: Start) -> None:
+    """Whatever holds values refuses, a change only if one of its values is secret."""
+    client = start()
+    change = Change("payments", "name", "old", "new", 1)
+    assert pickle.loads(pickle.dumps(change)) == change
+    secret = Change("payments", "name", "old", "new", 1, secret=True)
+    entry = next(iter(client._table.entries.values()))
+    for holder in (client.snapshot(), client.live("payments", "name"), client._table, entry, secret):
+        with pytest.raises(TypeError, match="never pickled"):
+            pickle.dumps(holder)
 
 
 def test_a_closed_client_keeps_its_values(start: Start) -> None:

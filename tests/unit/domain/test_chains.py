@@ -9,7 +9,7 @@ EVENT = Event(9, None, None, "token.create", "alice", "r-1", "::1", [], '{"a": 1
 
 
 def _change(key: str, value: str | None) -> Change:
-    return Change(7, "payments", key, "json", 3, value, value is None, True, "alice", 0)
+    return Change(7, "payments", key, "json", 3, value, None, None, value is None, True, "alice", 0)
 
 
 def test_a_release_is_an_array_in_which_the_changes_stand_without_spaces() -> None:

@@ -1,8 +1,10 @@
 """Edits before they are committed, and the plans that put an earlier state back."""
 
+from uuid import uuid4
+
 import pytest
 
-from configsvc.domain.releases import Edit, check, to_value, undo
+from configsvc.domain.releases import Edit, SecretRef, check, restore, to_state, undo
 from configsvc.errors import Conflict, ValidationFailed
 
 
@@ -13,8 +15,16 @@ def row(name: str, *, before: str | None, last: int = 7, deleted: bool = False) 
         "name": name,
         "key_deleted": deleted,
         "last_revision": last,
+        "type": "int",
         "before_value": before,
+        "before_value_id": None,
+        "before_fingerprint": None,
     }
+
+
+def state(text: str | None) -> Edit:
+    """The edit that makes a key what a row of history says."""
+    return to_state("payments", "a", {"type": "json", "value": text, "value_id": None, "fingerprint": None})
 
 
 def test_edits_of_different_keys_pass() -> None:
@@ -56,10 +66,22 @@ def test_impossible_names_are_refused_where_they_stand(edit: Edit, field: str) -
 
 def test_a_stored_text_becomes_an_edit() -> None:
     """A text is the value again, without loss; none is a delete; a JSON null is a value."""
-    assert repr(to_value("payments", "a", "-0.0").value) == "-0.0"
-    assert to_value("payments", "a", '{"z":1,"a":[1.0]}').value == {"z": 1, "a": [1.0]}
-    assert to_value("payments", "a", None).delete
-    assert (to_value("payments", "a", "null").value, to_value("payments", "a", "null").delete) == (None, False)
+    assert repr(state("-0.0").value) == "-0.0"
+    assert state('{"z":1,"a":[1.0]}').value == {"z": 1, "a": [1.0]}
+    assert state(None).delete
+    assert (state("null").value, state("null").delete) == (None, False)
+
+
+def test_a_secret_is_pointed_to() -> None:
+    """What a secret was comes back by its id, unopened; a name that was declared twice comes back as what it was."""
+    ref = SecretRef(uuid4(), "1f9b", "string")
+    secret = {"name": "a", "type": "string", "value": None, "value_id": ref.value_id, "fingerprint": ref.fingerprint}
+    assert to_state("payments", "a", secret).secret == ref
+    rows = [{f"from_{name}": value for name, value in secret.items()} | {"name": "a", "type": "string"}]
+    rows.append({"name": "a", "type": "int", "from_value": None, "from_value_id": None, "from_fingerprint": None})
+    for order in (rows, rows[::-1]):
+        (edit,) = restore("payments", order)
+        assert (edit.secret, edit.delete) == (ref, False)
 
 
 def test_undo_puts_back_what_was_before() -> None:

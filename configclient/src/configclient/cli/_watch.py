@@ -43,15 +43,17 @@ def _line(change: Change, env: str, *, as_json: bool) -> str:
             {
                 "namespace": change.namespace,
                 "key": change.key,
-                "old": change.old,
-                "new": change.new,
+                **({"secret": True} if change.secret else {"old": change.old, "new": change.new}),
                 "env": env,
                 "revision": change.revision,
             }
         )
     now = datetime.now().astimezone()
     place = f"{env} revision {change.revision}"
-    line = render.change_line(change.namespace, change.key, _shown(change.old), _shown(change.new), place)
+    old, new = (
+        render.MASKED if change.secret and value is not None else _shown(value) for value in (change.old, change.new)
+    )
+    line = render.change_line(change.namespace, change.key, old, new, place)
     return f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {line}"
 
 
