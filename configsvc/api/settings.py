@@ -26,7 +26,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
         etag = f"r{scope.label.cursor}{'.m' if scope.masked else ''}"
         if request.if_none_match.contains_weak(etag):
             return _cacheable(Response(status=304), etag)
-        body = reading.document(scope, lambda values: _scope_text(namespace, env, scope, values).encode())
+        body = reading.document(scope, lambda: _around(namespace, env, scope))
         return _cacheable(render.ready(body), etag)
 
     @routes.get(f"{_SCOPE}/<key>")
@@ -71,9 +71,9 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
     return routes
 
 
-def _scope_text(namespace: str, env: str, scope: Scope, values: str) -> str:
+def _around(namespace: str, env: str, scope: Scope) -> tuple[str, str]:
     head = {"namespace": namespace, "env": env, "revision": scope.label.revision, "cursor": scope.label.cursor}
-    return f'{strict_json.dumps(head)[:-1]},"values":{values}}}'
+    return f'{strict_json.dumps(head)[:-1]},"values":', "}"
 
 
 def _cacheable(response: Response, etag: str) -> Response:

@@ -12,7 +12,7 @@ Only data keys are kept, never a value. A key is kept under its whole row, so a 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID, uuid4
@@ -94,14 +94,25 @@ class DataKeys:
 
     def open(self, row: DataKey, place: Place, sealed: Sealed) -> str:
         """Return a value's canonical JSON text. Don't keep it."""
-        key = self._key(row, "secret", place.namespace, place.env)
-        try:
-            return envelope.unseal(key, place, sealed)
-        except Broken:
-            raise CannotOpen(
-                f"the secret {place.namespace}/{place.key} in {place.env} does not open with the data key {row.id} "
-                f"(under {row.kek_id}): it was moved or damaged, or is under {sealed.data_key_id}"
-            ) from None
+        return self.open_all([(row, place, sealed)])[0]
+
+    def open_all(self, wanted: Sequence[tuple[DataKey, Place, Sealed]]) -> list[str]:
+        """Return many values' texts; a data key is looked for once for all in a row that are of one scope under it."""
+        texts: list[str] = []
+        key: Key | None = None
+        scope: tuple[DataKey, str, str] | None = None
+        for row, place, sealed in wanted:
+            if key is None or scope is None or row is not scope[0] or (place.namespace, place.env) != scope[1:]:
+                key = self._key(row, "secret", place.namespace, place.env)
+                scope = (row, place.namespace, place.env)
+            try:
+                texts.append(envelope.unseal(key, place, sealed))
+            except Broken:
+                raise CannotOpen(
+                    f"the secret {place.namespace}/{place.key} in {place.env} does not open with the data key "
+                    f"{row.id} (under {row.kek_id}): it was moved or damaged, or is under {sealed.data_key_id}"
+                ) from None
+        return texts
 
     def fingerprint(self, row: DataKey, place: Place, type_: str, text: str) -> str:
         """Return what a value would show as, in that place's scope, to those who may not read it.

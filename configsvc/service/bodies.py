@@ -83,6 +83,12 @@ class Body:
             [f"{hole.before}{value}{hole.after}" for hole, value in zip(self.holes, values, strict=True)]
         )
 
+    def within(self, before: str, after: str) -> "Body":
+        """Return it with something around it."""
+        first, *others = self.texts
+        *others, last = [before + first, *others]
+        return Body((*others, last + after), self.holes)
+
     def size(self) -> int:
         """Return about how many bytes it takes."""
         shown = (len(hole.before) + len(hole.after) + len(hole.masked) for hole in self.holes)
@@ -108,16 +114,25 @@ class Bodies:
         )
         self._remember: Callable[[object, Label, Callable[[], Any]], Any] = remembered(lambda _, __, render: render())
 
-    def document(self, label: Label, clear: bool, render: Callable[[str], bytes]) -> bytes:
-        """Return what ``render`` makes of the scope's values: a whole answer, ready to be sent.
+    def document(self, label: Label, clear: bool, around: Callable[[], tuple[str, str]]) -> bytes:
+        """Return a whole answer, ready to be sent: what is ``around`` the JSON object of the scope's values, and these.
 
-        ``clear``: with the values of secrets; only what has none of them comes from memory.
+        ``clear``: with the values of secrets; only what has none of them comes from memory as it is.
         """
-        body = self._body("values", label, self._values)
-        if clear and body.holes:
-            return render(body.clear(self._secrets))
-        document: bytes = self._remember("document", label, lambda: render(body.masked()))
+        if clear:
+            body: Body | None = self._remember("clear", label, lambda: self._with_holes(label, around))
+            if body is not None:
+                return body.clear(self._secrets).encode()
+        document: bytes = self._remember("document", label, lambda: self._document(label, around))
         return document
+
+    def _with_holes(self, label: Label, around: Callable[[], tuple[str, str]]) -> Body | None:
+        body = self._body("values", label, self._values)
+        return body.within(*around()) if body.holes else None
+
+    def _document(self, label: Label, around: Callable[[], tuple[str, str]]) -> bytes:
+        before, after = around()
+        return f"{before}{self.values(label, clear=False)}{after}".encode()
 
     def values(self, label: Label, clear: bool) -> str:
         """Return the JSON object of a scope's values at a release."""
@@ -165,5 +180,5 @@ def _place(label: Label, row: Row) -> Place:
     return Place(label.namespace, label.env, row["name"], row["value_id"])
 
 
-def _size(remembered: Body | bytes) -> int:
+def _size(remembered: Body | bytes | None) -> int:
     return remembered.size() if isinstance(remembered, Body) else sys.getsizeof(remembered)

@@ -55,9 +55,9 @@ class Reading:
         masked = not caller.may(Action.READ_SECRETS, namespace, env)
         return Scope(label, masked)
 
-    def document(self, scope: Scope, render: Callable[[str], bytes]) -> bytes:
-        """Return what ``render`` makes of the JSON object of the scope's values; from memory if it was made before."""
-        return self._bodies.document(scope.label, not scope.masked, render)
+    def document(self, scope: Scope, around: Callable[[], tuple[str, str]]) -> bytes:
+        """Return the JSON object of the scope's values with what is ``around`` it; from memory where that can be."""
+        return self._bodies.document(scope.label, not scope.masked, around)
 
     def key(self, caller: Caller, namespace: str, env: str, key: str) -> KeyState:
         """Return one key's active version.

@@ -91,12 +91,12 @@ class Secrets:
             **self._read([place for place in places if place.value_id not in remembered]),
         }
         try:
-            return [_open(self._data_keys, place, pairs) for place in places]
+            return self._data_keys.open_all([_wanted(place, pairs) for place in places])
         except CannotOpen:
             if not remembered:
                 raise
         pairs = self._read(places)
-        return [_open(self._data_keys, place, pairs) for place in places]
+        return self._data_keys.open_all([_wanted(place, pairs) for place in places])
 
     def _remembered(self, places: Sequence[Place]) -> Mapping[UUID, _Pair]:
         with self._lock:
@@ -131,11 +131,11 @@ def _sealed(data_keys: DataKeys, key: DataKey, fingerprint_key: DataKey, env: st
     return Kept(place.value_id, fingerprint, data_keys.seal(key, place, value.text))
 
 
-def _open(data_keys: DataKeys, place: Place, pairs: Mapping[UUID, _Pair]) -> str:
+def _wanted(place: Place, pairs: Mapping[UUID, _Pair]) -> tuple[DataKey, Place, Sealed]:
     pair = pairs.get(place.value_id)
     if pair is None:
         raise CannotOpen(f"the secret {place.namespace}/{place.key} in {place.env} has lost its value {place.value_id}")
-    return data_keys.open(pair[0], place, pair[1])
+    return pair[0], place, pair[1]
 
 
 def _size(pair: _Pair) -> int:

@@ -53,7 +53,8 @@ def keep(connection: Connection, key_ids: Sequence[int], secrets: Sequence[Kept]
 def sealed(database: Database, value_ids: Sequence[UUID]) -> dict[UUID, tuple[DataKey, Sealed]]:
     """Return ciphertexts with their data keys, of one moment; what is not there is left out."""
     rows = database.all(_SQL["sealed"], {"value_ids": list(value_ids)})
-    return {row["value_id"]: (data_key(row), Sealed(row["id"], row["nonce"], row["ciphertext"])) for row in rows}
+    keys = {row["id"]: data_key(row) for row in rows}
+    return {row["value_id"]: (keys[row["id"]], Sealed(row["id"], row["nonce"], row["ciphertext"])) for row in rows}
 
 
 def keys_in_use(database: Database, namespace: str | None, env: str | None) -> Sequence[Row]:

@@ -168,7 +168,7 @@ def test_going_back_opens_nothing(
     ops.delete(f"{CONFIG}/db.password")
     opened: list[object] = []
     with monkeypatch.context() as patched:
-        for name in ("open", "seal"):
+        for name in ("open_all", "seal"):
             patched.setattr(DataKeys, name, lambda *_: opened.append("opened"))
         assert ops.post(f"{RELEASES}/3/undo", {}).status_code == 200
         assert ops.post(f"{CONFIG}/db.password/rollback", {"version": 1}).status_code == 200
@@ -374,7 +374,7 @@ def test_a_secret_is_proposed_reviewed_and_applied_unseen(
     assert rows == [(None, True)]
     opened: list[object] = []
     with monkeypatch.context() as patched:
-        for name in ("open", "seal"):
+        for name in ("open_all", "seal"):
             patched.setattr(DataKeys, name, lambda *_: opened.append("opened"))
         seen = [proposed, reviewer.get(url), author.patch(url, {"note": "rotate it"})]
         seen.append(reviewer.post(f"{url}/reviews", {"decision": "approve"}))
