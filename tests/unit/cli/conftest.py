@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from configclient.cli._commands import run
+from configclient.cli._app import run
 
 TOKEN = "cfg_test_secret"
 HANG_UP = 0

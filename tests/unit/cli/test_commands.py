@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from configclient.cli._commands import run
+from configclient.cli._app import run
 from configclient.cli._errors import Exit
 
 from .conftest import HANG_UP, TOKEN, Configctl, Service

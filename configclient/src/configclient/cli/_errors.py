@@ -17,6 +17,15 @@ class Exit(IntEnum):
     INVALID = 6
 
 
+EXIT_CODES = """\
+  0  done
+  1  no answer, or not the one expected: try again, or look at the service
+  2  wrong usage
+  3  not found
+  4  forbidden, or the token is not known
+  5  conflict: something else changed first, or a review is required
+  6  the value was not accepted"""
+
 # One line names this many conflicts; more would not be read.
 CONFLICTS_SHOWN_MAX = 10
 

@@ -1,15 +1,23 @@
-"""What is there: ``get``, ``list``, ``watch``."""
+"""What is there: ``get`` and ``list``."""
 
 import click
 
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
-from configclient.cli._options import KEY, NAMESPACE, Moment, Target, as_output, on_target, state
-from configclient.cli._past import scope_at
+from configclient.cli._names import KEY, NAMESPACE
+from configclient.cli._options import Moment, as_output, examples, on_target, state
 from configclient.cli._paths import config_path
+from configclient.cli._states import scope_at
+from configclient.cli._target import Target
 
 
-@click.command("get")
+@click.command(
+    "get",
+    epilog=examples(
+        "configctl get payments rate_limit --env production",
+        'limit="$(configctl get payments rate_limit --env production)"',
+    ),
+)
 @click.argument("namespace", type=NAMESPACE)
 @click.argument("key", type=KEY)
 @on_target
@@ -28,7 +36,13 @@ def get_command(target: Target, namespace: str, key: str, output: str) -> None:
         raise CliError(f"{namespace}/{key} is a secret, and this token may not read it", Exit.FORBIDDEN)
 
 
-@click.command("list")
+@click.command(
+    "list",
+    epilog=examples(
+        "configctl list payments --env production",
+        "configctl list payments --env production --at 2026-11-17T15:00",
+    ),
+)
 @click.argument("namespace", type=NAMESPACE)
 @state("moment", "--revision", "--at", "As they were at this revision.")
 @on_target
@@ -41,16 +55,3 @@ def list_command(target: Target, namespace: str, moment: Moment | None, output: 
         return
     for line in render.settings(answer["values"]):
         click.echo(line)
-
-
-@click.command("watch")
-@click.argument("namespace", type=NAMESPACE)
-@click.argument("key", type=KEY, required=False)
-@on_target
-@as_output
-def watch_command(target: Target, namespace: str, key: str | None, output: str) -> None:
-    """Print every change until Ctrl-C."""
-    # Not at the top: only this command needs the SDK, and the others start quicker without.
-    from configclient.cli._watch import watch
-
-    watch(target, namespace, key, as_json=output == "json")
