@@ -3,13 +3,16 @@
     _app        the command, and the door where every failure becomes one line and an exit code
     commands/   one module per noun or group of verbs, imported when one of its commands is called
     _options    what several commands share; _names  names, checked
-    _target     which service, environment and person are meant
+    _target     which service, environment and person are meant; _profiles  services and tokens that are kept
     _http       requests with timeouts, retries and an Idempotency-Key
     _states     reading: a scope as it was, lists page by page, what a release changed
     _writes     one write: send it, then say what changed
+    _output     what is printed: lines for people, one document for programs
     _paths      PURE: names → paths of the API
     _moments    PURE: times as they are typed and shown
     _values     PURE: text from the command line or a file → a value of the key's type, strictly
+    _environment  PURE: settings → environment variables
+    _yaml       PURE: YAML to values, with lines, and back
     _render     PURE: answers → lines for people
     _errors     PURE: what went wrong → one line that says what to do next, and the exit code
 

@@ -24,6 +24,15 @@ COMMANDS = {
         "changes": ("set", "unset"),
         "back": ("rollback", "restore", "undo"),
     },
+    "What is declared, and who listens": {
+        "catalog": ("namespaces", "envs"),
+        "keys": ("keys",),
+        "watchers": ("watchers",),
+    },
+    "This command line": {
+        "access": ("login", "logout", "profiles"),
+        "completion": ("completion",),
+    },
 }
 PLACES = {name: module for modules in COMMANDS.values() for module, names in modules.items() for name in names}
 

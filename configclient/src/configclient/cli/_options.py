@@ -39,42 +39,35 @@ def examples(*lines: str) -> str:
 
 
 def on_service(command: Command) -> Command:
-    """Adds ``--url``; the command gets a :class:`Service` as ``service``."""
+    """Adds ``--url`` and ``--profile``; the command gets a :class:`Service` as ``service``."""
 
     @_where
     @functools.wraps(command)
-    def wrapper(url: str | None, **rest: Any) -> Any:
-        return command(service=find_service(url), **rest)
+    def wrapper(url: str | None, profile: str | None, **rest: Any) -> Any:
+        return command(service=find_service(url, profile), **rest)
 
     return wrapper
 
 
 def on_target(command: Command) -> Command:
-    """Adds ``--env`` and ``--url``; the command gets a :class:`Target` as ``target``."""
+    """Adds ``--env``, ``--url`` and ``--profile``; the command gets a :class:`Target` as ``target``."""
 
     @click.option(
         "--env", type=ENVIRONMENT, metavar="ENV", envvar="CONFIGSVC_ENV", help="The environment; or CONFIGSVC_ENV."
     )
     @_where
     @functools.wraps(command)
-    def wrapper(env: str | None, url: str | None, **rest: Any) -> Any:
+    def wrapper(env: str | None, url: str | None, profile: str | None, **rest: Any) -> Any:
         checked_env(env)  # first: it is the word most often left out
-        return command(target=target(env, find_service(url)), **rest)
+        return command(target=target(env, find_service(url, profile)), **rest)
 
     return wrapper
 
 
 def _where(command: Command) -> Command:
-    return click.option("--url", envvar="CONFIGSVC_URL", help="The service's address; or CONFIGSVC_URL.")(command)
-
-
-as_output = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="json: the service's answer, for programs.",
-)
+    by_url = click.option("--url", envvar="CONFIGSVC_URL", help="The service's address; or CONFIGSVC_URL.")
+    by_name = click.option("--profile", help="The service by its name, see `login`; or CONFIGSVC_PROFILE.")
+    return by_url(by_name(command))
 
 
 def on_terms(command: Command) -> Command:

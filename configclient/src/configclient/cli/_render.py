@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
+
 from configclient.cli._errors import one_line
 from configclient.cli._moments import local
 
@@ -44,7 +46,8 @@ def item(entry: Entry | None) -> str:
 
 def change_line(namespace: str, key: str, old: str | None, new: str, place: str = "") -> str:
     """``payments/rate_limit  100 → 200  development revision 7``; ``old`` is None when it is not known."""
-    arrow = f"{old} → {new}" if old is not None else f"→ {new}"
+    new = click.style(new, fg="red" if new == UNSET else "green")  # where nobody looks, echo takes colours away
+    arrow = f"{click.style(old, dim=True)} → {new}" if old is not None else f"→ {new}"
     return f"{namespace}/{key}  {arrow}  {place}".rstrip()
 
 
@@ -79,6 +82,71 @@ def releases(items: Sequence[Entry]) -> list[str]:
     return table(("REVISION", "WHEN", "WHO", "KIND", "NAMESPACES", "NOTE"), rows)
 
 
+def namespaces(items: Sequence[Entry]) -> list[str]:
+    """The table of namespaces."""
+    rows = [(each["name"], one_line(each["created_by"]), _cut(one_line(each["description"]))) for each in items]
+    return table(("NAMESPACE", "MADE BY", "DESCRIPTION"), rows)
+
+
+def environments(items: Sequence[Entry]) -> list[str]:
+    """The table of environments: which are protected, and where their counters stand."""
+    rows = [
+        (
+            each["name"],
+            str(each["revision"]),
+            f"{each['approvals']} to approve" if each["review_required"] else "-",
+            _cut(one_line(each["description"])),
+        )
+        for each in items
+    ]
+    return table(("ENVIRONMENT", "REVISION", "PROTECTED", "DESCRIPTION"), rows)
+
+
+def keys(items: Sequence[Entry]) -> list[str]:
+    """The table of declared keys."""
+    rows = [
+        (
+            each["key"],
+            each["type"],
+            "secret" if each["secret"] else "-",
+            "-" if each["schema"] is None else short(each["schema"]),
+            _cut(one_line(each["description"])),
+        )
+        for each in items
+    ]
+    return table(("KEY", "TYPE", "SECRET", "SCHEMA", "DESCRIPTION"), rows)
+
+
+def watchers(items: Sequence[Entry]) -> list[str]:
+    """The table of live clients."""
+    rows = [
+        (
+            one_line(each["service"]),
+            f"{one_line(each['host'])}:{each['pid']}",
+            str(each["revision"]),
+            each["transport"],
+            local(each["last_seen"]),
+            "-" if each["rejected"] is None else _cut(one_line(each["rejected"])),
+        )
+        for each in items
+    ]
+    return table(("SERVICE", "PROCESS", "REVISION", "TRANSPORT", "LAST SEEN", "REFUSES"), rows)
+
+
+def profiles(items: Sequence[Entry]) -> list[str]:
+    """The table of profiles."""
+    rows = [("*" if each["default"] else "", each["name"], each["url"], each["token_in"]) for each in items]
+    return table(("", "PROFILE", "URL", "TOKEN IN"), rows)
+
+
+def fields(entry: Entry) -> list[str]:
+    """One thing, a line for each of its fields."""
+    width = max(map(len, entry))
+    return [
+        f"{name:<{width}}  {one_line(text) if isinstance(text, str) else short(text)}" for name, text in entry.items()
+    ]
+
+
 def dry_run(answer: Entry) -> str:
     """The line that says what a dry run was, and what else the write would mean."""
     parts = ["dry run, nothing was written"]
@@ -92,10 +160,10 @@ def dry_run(answer: Entry) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of left-aligned columns, two spaces apart, as wide as the widest cell."""
-    lines = [head, *rows]
-    widths = [max(_columns(line[i]) for line in lines) for i in range(len(head))]
-    rows = [[_padded(cell, width) for cell, width in zip(line, widths, strict=True)] for line in lines]
-    return ["  ".join(row).rstrip() for row in rows]
+    grid = [head, *rows]
+    widths = [max(_columns(line[i]) for line in grid) for i in range(len(head))]
+    lines = ["  ".join(map(_padded, line, widths)).rstrip() for line in grid]
+    return [click.style(lines[0], bold=True), *lines[1:]]
 
 
 def _origin(entry: Entry) -> tuple[str, str, str, str]:

@@ -8,6 +8,7 @@ import click
 
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError
+from configclient.cli._output import emit
 from configclient.cli._paths import with_query
 from configclient.cli._states import change_lines
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 def write(api: Api, method: str, path: str, body: dict[str, Any], terms: Terms, what: str, output: str) -> None:
     """Sends a write on these terms, and says what it changed; ``what`` was to be written. Raises :class:`CliError`."""
     answer = _send(api, method, path, body, terms)
-    for line in [render.as_json(answer)] if output == "json" else _outcome(api, answer, what, terms):
-        click.echo(line)
+    emit(output, answer, lambda: _outcome(api, answer, what, terms))
     if terms.dry_run:
         click.echo(render.dry_run(answer), err=True)
 

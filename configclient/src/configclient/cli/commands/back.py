@@ -3,7 +3,8 @@
 import click
 
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import REVISION, Moment, Terms, as_output, examples, on_target, on_terms, state
+from configclient.cli._options import REVISION, Moment, Terms, examples, on_target, on_terms, state
+from configclient.cli._output import as_output
 from configclient.cli._paths import config_path, releases_path, scope_path
 from configclient.cli._states import revision_at
 from configclient.cli._target import Target

@@ -12,7 +12,8 @@ import click
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import Terms, as_output, examples, on_target, on_terms
+from configclient.cli._options import Terms, examples, on_target, on_terms
+from configclient.cli._output import as_output
 from configclient.cli._paths import config_path, key_path
 from configclient.cli._target import Target
 from configclient.cli._values import TYPES, parse

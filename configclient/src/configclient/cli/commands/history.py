@@ -4,7 +4,8 @@ import click
 
 from configclient.cli import _render as render
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import REVISION, Moment, as_output, examples, on_target, state
+from configclient.cli._options import REVISION, Moment, examples, on_target, state
+from configclient.cli._output import as_output, emit
 from configclient.cli._paths import config_path, diff_path, releases_path
 from configclient.cli._states import change_lines, first_items, revision_at
 from configclient.cli._target import Target
@@ -32,12 +33,9 @@ def history_command(target: Target, namespace: str | None, key: str | None, limi
         page = first_items(target.api(), f"{config_path(target.env, namespace, key)}/versions", {}, limit)
     else:
         page = first_items(target.api(), releases_path(target.env), {"namespace": namespace}, limit)
-    if output == "json":
-        click.echo(render.as_json(page))
-        return
-    for line in render.releases(page["items"]) if key is None else render.versions(page["items"]):
-        click.echo(line)
-    if page["next"] is not None:
+    table = render.releases if key is None else render.versions
+    emit(output, page, lambda: table(page["items"]))
+    if output == "text" and page["next"] is not None:
         click.echo(f"these are the newest {limit}; more with --limit", err=True)
 
 
@@ -52,11 +50,7 @@ def show_command(target: Target, revision: int, output: str) -> None:
     """
     api = target.api()
     answer = api.get(releases_path(target.env, revision))
-    if output == "json":
-        click.echo(render.as_json(answer))
-        return
-    for line in (*render.releases([answer]), *change_lines(api, answer)):
-        click.echo(line)
+    emit(output, answer, lambda: [*render.releases([answer]), *change_lines(api, answer)])
 
 
 @click.command(
@@ -79,10 +73,7 @@ def diff_command(target: Target, namespace: str, start: Moment | None, end: Mome
     first = revision_at(api, target.env, namespace, start)
     last = None if end is None else revision_at(api, target.env, namespace, end)
     answer = api.get(diff_path(target.env, namespace, first, last))
-    if output == "json":
-        click.echo(render.as_json(answer))
-        return
-    for row in answer["changes"]:
-        click.echo(render.difference_line(row, namespace))
-    verdict = "" if answer["changes"] else ": no difference"
-    click.echo(f"{target.env} revision {answer['from']} → {answer['to']}{verdict}", err=True)
+    emit(output, answer, lambda: [render.difference_line(row, namespace) for row in answer["changes"]])
+    if output == "text":
+        verdict = "" if answer["changes"] else ": no difference"
+        click.echo(f"{target.env} revision {answer['from']} → {answer['to']}{verdict}", err=True)

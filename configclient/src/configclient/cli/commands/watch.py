@@ -9,7 +9,8 @@ from configclient import AccessDenied, Change, ConfigClient, ConfigError, Invali
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import as_output, examples, on_target
+from configclient.cli._options import examples, on_target
+from configclient.cli._output import outputs
 from configclient.cli._target import Target
 
 
@@ -23,7 +24,7 @@ from configclient.cli._target import Target
 @click.argument("namespace", type=NAMESPACE)
 @click.argument("key", type=KEY, required=False)
 @on_target
-@as_output
+@outputs("json")
 def watch_command(target: Target, namespace: str, key: str | None, output: str) -> None:
     """Print every change until Ctrl-C."""
     changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
