@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -121,7 +120,7 @@ def test_set_reads_large_values_from_a_file(
     takes(service, "…", version=1, revision=1)
     data = "zwei\nZeilen: ü\n\n".encode()
     (tmp_path / "value").write_bytes(data)
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     args = ["-"] if source == "stdin" else ["--value-file", str(tmp_path / "value")]
     assert configctl("set", "payments", "rate_limit", *args).code == 0
     assert service.sent("PUT")[0].body["value"] == "zwei\nZeilen: ü\n"

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,11 +26,17 @@ REVISION = click.IntRange(min=1)
 
 @dataclass(frozen=True)
 class Terms:
-    """How a write is wanted: with which note, under which condition (an ETag), for real or to see only."""
+    """How a write is wanted: with which note, under which condition (an ETag), for real or to see only.
 
-    note: str
-    if_match: str | None
-    dry_run: bool
+    ``yes``: nobody is asked. ``wait``: for every instance to have it, for ``timeout_s``.
+    """
+
+    note: str = ""
+    if_match: str | None = None
+    dry_run: bool = False
+    yes: bool = False
+    wait: bool = False
+    timeout_s: float = 30.0
 
 
 def examples(*lines: str) -> str:
@@ -71,19 +77,33 @@ def _where(command: Command) -> Command:
 
 
 def on_terms(command: Command) -> Command:
-    """Adds ``--note``, ``--if-match`` and ``--dry-run``; the command gets :class:`Terms` as ``terms``."""
+    """Adds what :func:`on_plan_terms` does, and ``--if-match``; the command gets :class:`Terms` as ``terms``."""
 
-    @click.option("--note", default="", help="Why; it stays in the history.")
     @click.option(
         "--if-match",
         type=_etag,
         metavar="STATE",
         help="Only if nobody changed it since: the key's version (v3), or the namespace's cursor of `list -o json`.",
     )
-    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @on_plan_terms
     @functools.wraps(command)
-    def wrapper(note: str, if_match: str | None, dry_run: bool, **rest: Any) -> Any:
-        return command(terms=Terms(note, if_match, dry_run), **rest)
+    def wrapper(terms: Terms, if_match: str | None, **rest: Any) -> Any:
+        return command(terms=replace(terms, if_match=if_match), **rest)
+
+    return wrapper
+
+
+def on_plan_terms(command: Command) -> Command:
+    """Adds ``--note``, ``--dry-run``, ``--yes``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`."""
+
+    @click.option("--note", default="", help="Why; it stays in the history.")
+    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask, where the environment is protected.")
+    @click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
+    @click.option("--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30.")
+    @functools.wraps(command)
+    def wrapper(note: str, dry_run: bool, yes: bool, wait: bool, timeout: float, **rest: Any) -> Any:
+        return command(terms=Terms(note, None, dry_run, yes, wait, timeout), **rest)
 
     return wrapper
 

@@ -18,6 +18,8 @@ UNSET = "(unset)"
 MASKED = "(secret)"
 # A longer value or note is cut in a line or table; `get` and `-o json` show it whole.
 VALUE_COLUMNS_MAX = 60
+# One line names this many things; more would not be read.
+SHOWN_MAX = 10
 
 Entry = Mapping[str, Any]
 
@@ -152,10 +154,36 @@ def dry_run(answer: Entry) -> str:
     parts = ["dry run, nothing was written"]
     if answer.get("review_required"):
         parts.append(f"{answer['env']} requires a review")
-    if watchers := answer.get("watchers"):
-        services = f" ({', '.join(watchers['services'])})" if watchers["services"] else ""
-        parts.append(f"watchers: {watchers['count']}{services}")
+    if answer.get("watchers"):
+        parts.append(audience(answer))
     return "; ".join(parts)
+
+
+def audience(answer: Entry) -> str:
+    """Who would see a change, as a dry run says."""
+    watchers = answer["watchers"]
+    services = f" ({one_line(', '.join(watchers['services']))})" if watchers["services"] else ""
+    return f"watchers: {watchers['count']}{services}"
+
+
+def laggard(client: Entry) -> str:
+    """An instance that is behind."""
+    return f"{_client(client)} shows {client['revision']}"
+
+
+def rejecting(client: Entry) -> str:
+    """An instance that refused a release."""
+    return f"{_client(client)} refused it ({_cut(one_line(client['reason']))})"
+
+
+def _client(client: Entry) -> str:
+    return one_line(f"{client['service']} {client['host']}:{client['pid']}")
+
+
+def some(texts: Sequence[str]) -> str:
+    """As many of them as one line holds."""
+    more = [f"and {len(texts) - SHOWN_MAX} more"] if len(texts) > SHOWN_MAX else []
+    return ", ".join([*texts[:SHOWN_MAX], *more])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,33 +1,67 @@
-"""One write of settings, as every command that changes some does it: send, then say what changed."""
+"""One write of settings, as every command that changes some does it: look, ask, send, say what changed, wait."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from configclient.cli import _render as render
+from configclient.cli._convergence import wait_for
 from configclient.cli._errors import CliError
 from configclient.cli._output import emit
 from configclient.cli._paths import with_query
 from configclient.cli._states import change_lines
+from configclient.cli._terminal import ask, somebody
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
     from configclient.cli._options import Terms
 
 
-def write(api: Api, method: str, path: str, body: dict[str, Any], terms: Terms, what: str, output: str) -> None:
-    """Sends a write on these terms, and says what it changed; ``what`` was to be written. Raises :class:`CliError`."""
-    answer = _send(api, method, path, body, terms)
-    emit(output, answer, lambda: _outcome(api, answer, what, terms))
+@dataclass(frozen=True)
+class Write:
+    """What is to be sent; ``what`` says in words what was to be written."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    what: str
+
+
+def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
+    """Does a write on these terms, and gives the answer.
+
+    On a terminal it is tried first: what would change and who would see it is shown, and where the environment is
+    protected a person is asked. Raises :class:`CliError`, and :class:`click.Abort` where the person says no.
+    """
+    if somebody() and not terms.dry_run:
+        _look(api, wanted, terms)
+    answer = _send(api, wanted, terms)
+    emit(output, answer, lambda: _outcome(api, answer, wanted.what, terms))
     if terms.dry_run:
         click.echo(render.dry_run(answer), err=True)
+    elif terms.wait and answer["changed"]:
+        wait_for(api, answer["env"], answer["revision"], terms.timeout_s)
+    return answer
 
 
-def _send(api: Api, method: str, path: str, body: dict[str, Any], terms: Terms) -> dict[str, Any]:
+def _look(api: Api, wanted: Write, terms: Terms) -> None:
+    preview = _send(api, wanted, replace(terms, dry_run=True))
+    if not preview["changed"]:
+        return
+    for row in preview["diff"]:
+        click.echo(render.difference_line(row, row["namespace"]), err=True)
+    click.echo(render.audience(preview), err=True)
+    if preview["review_required"] and not terms.yes:
+        ask(f"{preview['env']} is protected. Write this to it?")
+
+
+def _send(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
     dry_run = "true" if terms.dry_run else None
-    return api.write(method, with_query(path, {"dry_run": dry_run}), body | {"note": terms.note}, terms.if_match)
+    path = with_query(wanted.path, {"dry_run": dry_run})
+    return api.write(wanted.method, path, wanted.body | {"note": terms.note}, terms.if_match)
 
 
 def _outcome(api: Api, answer: dict[str, Any], what: str, terms: Terms) -> list[str]:

@@ -8,7 +8,7 @@ from configclient.cli._output import as_output
 from configclient.cli._paths import config_path, releases_path, scope_path
 from configclient.cli._states import revision_at
 from configclient.cli._target import Target
-from configclient.cli._writes import write
+from configclient.cli._writes import Write, write
 
 
 @click.command("rollback", epilog=examples("configctl rollback payments rate_limit --to-version 7 --env production"))
@@ -25,7 +25,7 @@ def rollback_command(target: Target, terms: Terms, namespace: str, key: str, to_
     """
     api = target.api()
     path = f"{config_path(target.env, namespace, key)}/rollback"
-    write(api, "POST", path, {"version": to_version}, terms, f"{namespace}/{key}", output)
+    write(api, Write("POST", path, {"version": to_version}, f"{namespace}/{key}"), terms, output)
 
 
 @click.command(
@@ -49,7 +49,7 @@ def restore_command(target: Target, terms: Terms, namespace: str, moment: Moment
         raise click.UsageError("give --to-revision or --at", click.get_current_context())
     api = target.api()
     body = {"revision": revision_at(api, target.env, namespace, moment)}
-    write(api, "POST", f"{scope_path(target.env, namespace)}/restore", body, terms, namespace, output)
+    write(api, Write("POST", f"{scope_path(target.env, namespace)}/restore", body, namespace), terms, output)
 
 
 @click.command("undo", epilog=examples("configctl undo 46 --env production --note '120 was too many'"))
@@ -64,4 +64,4 @@ def undo_command(target: Target, terms: Terms, revision: int, output: str) -> No
     changed the same keys: undo those first, or set the keys as you want them.
     """
     api = target.api()
-    write(api, "POST", f"{releases_path(target.env, revision)}/undo", {}, terms, f"release {revision}", output)
+    write(api, Write("POST", f"{releases_path(target.env, revision)}/undo", {}, f"release {revision}"), terms, output)

@@ -17,7 +17,7 @@ from configclient.cli._output import as_output
 from configclient.cli._paths import config_path, key_path
 from configclient.cli._target import Target
 from configclient.cli._values import TYPES, parse
-from configclient.cli._writes import write
+from configclient.cli._writes import Write, write
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -80,7 +80,7 @@ def set_command(
     parsed = parse(text, type_ or _declared_type(api, namespace, key))
     body = {"value": parsed} | ({"type": type_} if type_ else {})
     path = config_path(target.env, namespace, key)
-    write(api, "PUT", path, body, terms, f"{namespace}/{key}  {render.short(parsed)}", output)
+    write(api, Write("PUT", path, body, f"{namespace}/{key}  {render.short(parsed)}"), terms, output)
 
 
 @click.command("unset", epilog=examples("configctl unset payments old_limit --env staging --dry-run"))
@@ -93,7 +93,7 @@ def unset_command(target: Target, terms: Terms, namespace: str, key: str, output
     """Take away the value of one setting. The key stays declared, and the history stays."""
     api = target.api()
     path = config_path(target.env, namespace, key)
-    write(api, "DELETE", path, {}, terms, f"{namespace}/{key}  {render.UNSET}", output)
+    write(api, Write("DELETE", path, {}, f"{namespace}/{key}  {render.UNSET}"), terms, output)
 
 
 def _text(value: str | None, file: io.BufferedReader | None) -> str:
