@@ -8,6 +8,11 @@
     _states     reading: a scope as it was, lists page by page, what a release changed
     _writes     one write: send it, then say what changed
     _output     what is printed: lines for people, one document for programs
+    _terminal   is a person there, and what do they say
+    _convergence  waiting until every instance has a release
+    _apply      a plan: shown, confirmed, written
+    _plan       PURE: what a scope is, and what it shall be → the steps between them
+    formats/    PURE: one module per file format
     _paths      PURE: names → paths of the API
     _moments    PURE: times as they are typed and shown
     _values     PURE: text from the command line or a file → a value of the key's type, strictly

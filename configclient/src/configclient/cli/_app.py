@@ -14,7 +14,7 @@ from configclient.cli._errors import EXIT_CODES, CliError, Exit, one_line
 INTERRUPTED = 130
 
 # Heading → module → its commands. A module is imported when one of its commands is called, so that each starts quickly.
-COMMANDS = {
+COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "What is there": {
         "settings": ("get", "list"),
         "watch": ("watch",),
@@ -23,6 +23,9 @@ COMMANDS = {
     "Changing it": {
         "changes": ("set", "unset"),
         "back": ("rollback", "restore", "undo"),
+    },
+    "Files": {
+        "files": ("import", "export"),
     },
     "What is declared, and who listens": {
         "catalog": ("namespaces", "envs"),

@@ -13,6 +13,7 @@ import click
 
 from configclient.cli._errors import one_line
 from configclient.cli._moments import local
+from configclient.cli._plan import Kind, Step
 
 UNSET = "(unset)"
 MASKED = "(secret)"
@@ -147,6 +148,15 @@ def fields(entry: Entry) -> list[str]:
     return [
         f"{name:<{width}}  {one_line(text) if isinstance(text, str) else short(text)}" for name, text in entry.items()
     ]
+
+
+def step(planned: Step) -> str:
+    """The line of a step of a plan."""
+    if planned.kind is Kind.CONFLICT:
+        return click.style(f"{planned.namespace}/{planned.key}  {planned.reason}", fg="red")
+    new = UNSET if planned.kind is Kind.UNSET else short(planned.value)
+    note = f"new key, {planned.type}" if planned.kind is Kind.NEW else ""
+    return change_line(planned.namespace, planned.key, item(planned.old), new, note)
 
 
 def dry_run(answer: Entry) -> str:
