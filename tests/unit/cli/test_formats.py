@@ -153,13 +153,21 @@ on = true
                 "server.tls.on": "true",
             },
         ),
-        ("yaml", "zip: 01234\nday: 2026-11-21\nyes: no\nx: &a {b: 1}\ny: *a\n", None),
+        ("yaml", "404: none\ntrue: x\nzip: 01234\nday: 2026-11-21\nyes: no\nx: &a {b: 1}\ny: *a\n", None),
         ("toml", "day = 2026-11-21\n[a.b]\nc = 1\n", {"day": "2026-11-21", "a": {"b": {"c": 1}}}),
     ],
 )
 def test_what_people_write_reads_as_they_mean_it(name: str, text: str, values: dict[str, Any] | None) -> None:
     """Comments, quotes, escapes, continuations, sections, anchors, dates, leading zeros."""
-    wanted = values or {"zip": "01234", "day": "2026-11-21", "yes": "no", "x": {"b": 1}, "y": {"b": 1}}
+    wanted = values or {
+        "404": "none",
+        "true": "x",
+        "zip": "01234",
+        "day": "2026-11-21",
+        "yes": "no",
+        "x": {"b": 1},
+        "y": {"b": 1},
+    }
     assert formats.named(name).read(text) == wanted
 
 

@@ -9,6 +9,7 @@
     _writes     one write: send it, then say what changed
     _output     what is printed: lines for people, one document for programs
     _terminal   is a person there, and what do they say
+    _following  the SDK, for what follows changes; _supervise  a program that restarts with them
     _convergence  waiting until every instance has a release
     _apply      a plan: shown, confirmed, written
     _plan       PURE: what a scope is, and what it shall be → the steps between them

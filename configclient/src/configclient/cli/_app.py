@@ -18,10 +18,12 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "What is there": {
         "settings": ("get", "list"),
         "watch": ("watch",),
+        "run": ("run",),
         "history": ("history", "show", "diff"),
     },
     "Changing it": {
         "changes": ("set", "unset"),
+        "edit": ("edit",),
         "back": ("rollback", "restore", "undo"),
     },
     "Files": {

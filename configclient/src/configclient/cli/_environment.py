@@ -52,4 +52,4 @@ def variables(entries: Entries, *, prefixed: bool = False) -> dict[str, str]:
 
 
 def _advice(prefixed: bool) -> str:
-    return "" if prefixed else "; --prefix puts the namespace before each name"
+    return "" if prefixed else "; `run --prefix` puts the namespace before each name"

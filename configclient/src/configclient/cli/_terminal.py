@@ -10,6 +10,11 @@ def somebody() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def agrees(question: str) -> bool:
+    """Tells whether the answer was yes."""
+    return click.confirm(question, err=True)
+
+
 def ask(question: str) -> None:
     """Goes on after a yes. Raises :class:`click.Abort` after anything else."""
     click.confirm(question, abort=True, err=True)

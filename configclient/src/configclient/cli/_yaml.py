@@ -26,6 +26,8 @@ LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 # Aliases of aliases unfold to more than anybody wrote.
 PARTS_MAX = 1_000_000
 
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
 Path = tuple[str | int, ...]
 
 
@@ -59,7 +61,7 @@ class _Representer(SafeRepresenter):
 def _text(representer: SafeRepresenter, data: str) -> Any:
     plain = PLAIN.fullmatch(data) and data.lower() not in NOT_PLAIN
     style = None if plain else "|" if BLOCK.fullmatch(data) else '"'
-    return representer.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+    return representer.represent_scalar(TEXT, data, style=style)
 
 
 def _float(representer: SafeRepresenter, data: float) -> Any:
@@ -116,6 +118,10 @@ def _find_lines(node: Node, path: Path, line: int, lines: dict[Path, int]) -> No
         raise ValueError(f"it unfolds to more than {PARTS_MAX} parts")
     if isinstance(node, MappingNode):
         for name, value in node.value:
+            if not isinstance(name, ScalarNode):
+                raise YAMLError("a name is no text")
+            if name.tag != MERGE:
+                name.tag = TEXT  # `404:` and `true:` name what they show
             _find_lines(value, (*path, str(name.value)), name.start_mark.line + 1, lines)
     elif isinstance(node, SequenceNode):
         for i, value in enumerate(node.value):

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import click
 
-from configclient import AccessDenied, Change, ConfigClient, ConfigError, InvalidSettings
+from configclient import Change
 from configclient.cli import _render as render
-from configclient.cli._errors import CliError, Exit
+from configclient.cli._following import follow
 from configclient.cli._names import KEY, NAMESPACE
 from configclient.cli._options import examples, on_target
 from configclient.cli._output import outputs
@@ -29,7 +29,7 @@ def watch_command(target: Target, namespace: str, key: str | None, output: str) 
     """Print every change until Ctrl-C."""
     changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
     what = namespace if key is None else f"{namespace}/{key}"
-    with _client(target, namespace) as client:
+    with follow(target, [namespace]) as client:
         client.on_change(changes.put, namespace=namespace, key=key)
         revision = client.snapshot().revision
         click.echo(f"watching {what} in {target.env} from revision {revision}; Ctrl-C ends", err=True)
@@ -38,17 +38,6 @@ def watch_command(target: Target, namespace: str, key: str | None, output: str) 
                 click.echo(_line(changes.get(), target.env, as_json=output == "json"))
         except KeyboardInterrupt:
             return
-
-
-def _client(target: Target, namespace: str) -> ConfigClient:
-    try:
-        return ConfigClient("configctl", target.env, [namespace], url=target.url, token=target.token)
-    except InvalidSettings as error:
-        raise CliError(str(error), Exit.USAGE) from None
-    except AccessDenied as error:
-        raise CliError(str(error), Exit.FORBIDDEN) from None
-    except ConfigError as error:
-        raise CliError(str(error), Exit.UNAVAILABLE) from None
 
 
 def _line(change: Change, env: str, *, as_json: bool) -> str:
