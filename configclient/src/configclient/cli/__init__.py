@@ -13,6 +13,8 @@
     _convergence  waiting until every instance has a release
     _apply      a plan: shown, confirmed, written
     _plan       PURE: what a scope is, and what it shall be → the steps between them
+    _tree       PURE: settings as code → what shall be; _drift  what is different from what is
+    _editor     a text in somebody's editor
     formats/    PURE: one module per file format
     _paths      PURE: names → paths of the API
     _moments    PURE: times as they are typed and shown

@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Files": {
         "files": ("import", "export"),
+        "code": ("plan", "apply"),
     },
     "What is declared, and who listens": {
         "catalog": ("namespaces", "envs"),

@@ -87,12 +87,17 @@ def apply(api: Api, plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     return answers
 
 
-def try_out(api: Api, plan: Plan, terms: Terms) -> None:
-    """Lets the service check what it can without new keys, and says what else the plan would mean. Writes nothing."""
+def try_out(api: Api, plan: Plan, terms: Terms, *, quiet: bool = False) -> None:
+    """Lets the service check what it can without new keys, and says what else the plan would mean. Writes nothing.
+
+    ``quiet``: only failures are said.
+    """
     known = [step for step in changes(plan.steps) if step.kind is not Kind.NEW]
     for part in parts(known):
-        click.echo(render.dry_run(_release(api, plan.env, part, terms, None, dry_run=True)), err=True)
-    if not known:
+        answer = _release(api, plan.env, part, terms, None, dry_run=True)
+        if not quiet:
+            click.echo(render.dry_run(answer), err=True)
+    if not known and not quiet:
         click.echo("dry run, nothing was written", err=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from configclient.cli._drift import Declaration, Deed
 from configclient.cli._errors import one_line
 from configclient.cli._moments import local
 from configclient.cli._plan import Kind, Step
@@ -150,13 +151,27 @@ def fields(entry: Entry) -> list[str]:
     ]
 
 
-def step(planned: Step) -> str:
+def step(planned: Step, place: str = "") -> str:
     """The line of a step of a plan."""
     if planned.kind is Kind.CONFLICT:
         return click.style(f"{planned.namespace}/{planned.key}  {planned.reason}", fg="red")
     new = UNSET if planned.kind is Kind.UNSET else short(planned.value)
-    note = f"new key, {planned.type}" if planned.kind is Kind.NEW else ""
+    note = f"new key, {planned.type}" if planned.kind is Kind.NEW else place
     return change_line(planned.namespace, planned.key, item(planned.old), new, note)
+
+
+def declaration(planned: Declaration) -> str:
+    """The line of what happens to a namespace or a key."""
+    if not planned.key:
+        return click.style(f"{planned.namespace}  new namespace", fg="green")
+    what = {
+        Deed.NEW: f"new key, {planned.body.get('type')}",
+        Deed.CHANGE: f"change of {', '.join(planned.body)}",
+        Deed.DELETE: "delete the key",
+        Deed.CONFLICT: planned.reason,
+    }[planned.deed]
+    colour = "green" if planned.deed is Deed.NEW else "yellow" if planned.deed is Deed.CHANGE else "red"
+    return click.style(f"{planned.namespace}/{planned.key}  {what}", fg=colour)
 
 
 def dry_run(answer: Entry) -> str:

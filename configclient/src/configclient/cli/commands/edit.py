@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from configclient.cli import _render as render
-from configclient.cli import _yaml
 from configclient.cli._apply import Plan, apply, check_plan, plan_lines, read_scope, try_out
 from configclient.cli._editor import Draft
 from configclient.cli._errors import CliError, Exit
@@ -92,6 +91,8 @@ def _ask_again(failure: CliError, draft: Draft) -> None:
 
 
 def _steps(base: Scope, text: str) -> list[Step]:
+    from configclient.cli import _yaml
+
     try:
         values, _ = _yaml.load(text)
     except _yaml.NotYaml as error:
@@ -104,6 +105,8 @@ def _steps(base: Scope, text: str) -> list[Step]:
 
 def _document(scope: Scope, env: str, steps: Sequence[Step] = (), before: Scope | None = None) -> str:
     """The YAML of a scope with ``steps`` on top; where both they and somebody else changed a key, a comment says so."""
+    from configclient.cli import _yaml
+
     edits = {step.key: step for step in steps}
     parts = [HEAD.format(namespace=scope.namespace, env=env)]
     for key in sorted(scope.values.keys() | edits.keys()):
