@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from configclient.cli._commands import run
+from configclient.cli._app import run
 
 COMMAND = [sys.executable, "-c", "from configclient.cli import main; main()"]
 # Five and a half hours east of Greenwich, without a table of zones.

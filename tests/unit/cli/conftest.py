@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from configclient.cli._commands import run
+from configclient.cli._app import run
 
 TOKEN = "cfg_test_secret"
 HANG_UP = 0
@@ -98,8 +99,11 @@ Configctl = Callable[..., Outcome]
 
 
 @pytest.fixture
-def configctl(service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Configctl:
+def configctl(
+    service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Configctl:
     """Runs the command as a user would, with the environment that the quick start gives."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("CONFIGSVC_URL", service.url)
     monkeypatch.setenv("CONFIGSVC_TOKEN", TOKEN)
     monkeypatch.setenv("CONFIGSVC_ENV", "development")

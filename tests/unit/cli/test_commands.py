@@ -2,14 +2,17 @@
 
 import io
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
-from configclient.cli._commands import run
-from configclient.cli._errors import Exit
+from configclient.cli._app import PLACES, cli, run
+from configclient.cli._errors import EXIT_CODES, Exit
 
 from .conftest import HANG_UP, TOKEN, Configctl, Service
 
@@ -17,7 +20,6 @@ KEY = "/v1/namespaces/payments/keys/rate_limit"
 SCOPE = "/v1/namespaces/payments/envs/development"
 CONFIG = f"{SCOPE}/config"
 ITEM = f"{CONFIG}/rate_limit"
-COMMANDS = ["get", "set", "unset", "list", "watch", "history", "show", "diff", "rollback", "restore", "undo"]
 
 
 def declared(service: Service, type_: str = "int") -> None:
@@ -118,7 +120,7 @@ def test_set_reads_large_values_from_a_file(
     takes(service, "…", version=1, revision=1)
     data = "zwei\nZeilen: ü\n\n".encode()
     (tmp_path / "value").write_bytes(data)
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     args = ["-"] if source == "stdin" else ["--value-file", str(tmp_path / "value")]
     assert configctl("set", "payments", "rate_limit", *args).code == 0
     assert service.sent("PUT")[0].body["value"] == "zwei\nZeilen: ü\n"
@@ -291,7 +293,7 @@ def test_a_name_cannot_bend_the_path(service: Service, configctl: Configctl, nam
     assert not service.requests
 
 
-@pytest.mark.parametrize("args", [["--help"], [], ["--version"], *([c, "-h"] for c in COMMANDS)])
+@pytest.mark.parametrize("args", [["--help"], [], ["--version"], *([name, "-h"] for name in PLACES)])
 def test_help_needs_nothing(
     args: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -300,3 +302,40 @@ def test_help_needs_nothing(
         monkeypatch.delenv(name, raising=False)
     assert run(args) == 0
     assert "configctl" in capsys.readouterr().out
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Each command by the words that name it, those of groups one by one."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {each}", below) for each, below in command.commands.items())
+        else:
+            yield name, command
+
+
+def test_every_command_shows_how_it_is_used() -> None:
+    """Its help ends with examples of that very command, and begins with a sentence."""
+    for name, command in every_command():
+        assert "Examples:" in (command.epilog or ""), name
+        assert f"configctl {name}" in (command.epilog or ""), name
+        assert (command.help or "").partition("\n")[0].endswith((".", ":")), name
+
+
+def test_the_help_lists_the_exit_codes() -> None:
+    """All of them."""
+    for code in Exit:
+        assert f"  {code.value}  " in EXIT_CODES
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """Asking for help, as shells do while somebody types, loads no file format, no keyring, no terminal library."""
+    heavy = "{'rich', 'ruamel.yaml', 'keyring', 'javaproperties', 'dotenv', 'tomli_w', 'redis'}"
+    program = (
+        "import sys; from configclient.cli._app import run; code = run(['get', '--help']) or run(['--help']);"
+        f"sys.exit(code or sorted({heavy} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from configclient.cli import _past
+from configclient.cli import _states
 from configclient.cli._errors import Exit
 
 from .conftest import Configctl, Service
@@ -25,7 +25,7 @@ def test_a_history_longer_than_a_page_is_read_page_by_page(
     service: Service, configctl: Configctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--limit is kept over pages, short ones included; the end of the list ends it."""
-    monkeypatch.setattr(_past, "PAGE_ITEMS_MAX", 2)
+    monkeypatch.setattr(_states, "PAGE_ITEMS_MAX", 2)
     service.on("GET", f"{RELEASES}?limit=2", {"items": [release(9), release(8)], "next": "8"})
     service.on("GET", f"{RELEASES}?limit=2&cursor=8", {"items": [release(7)], "next": "6"})
     service.on("GET", f"{RELEASES}?limit=1&cursor=6", {"items": [release(5)], "next": "5"})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import click
 import pytest
 
 from configclient.cli import _render as render
@@ -30,10 +31,15 @@ def test_a_long_value_is_cut() -> None:
     assert len(render.short("x" * 1000)) == render.VALUE_COLUMNS_MAX
 
 
+def plain(rows: list[tuple[str, str]]) -> list[str]:
+    """The lines of a table, without its colours."""
+    return [click.unstyle(line) for line in render.table(("K", "V"), rows)]
+
+
 def test_columns_line_up_with_wide_characters() -> None:
     """Characters that take two columns are counted as two."""
-    assert render.table(("K", "V"), [("a", "東京"), ("bb", "x")]) == ["K   V", "a   東京", "bb  x"]
-    assert render.table(("K", "V"), [("東京", "1"), ("e\u0301", "2")]) == ["K     V", "東京  1", "e\u0301     2"]
+    assert plain([("a", "東京"), ("bb", "x")]) == ["K   V", "a   東京", "bb  x"]
+    assert plain([("東京", "1"), ("e\u0301", "2")]) == ["K     V", "東京  1", "e\u0301     2"]
 
 
 def test_a_note_cannot_drive_the_terminal() -> None:

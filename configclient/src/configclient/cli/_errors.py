@@ -15,7 +15,18 @@ class Exit(IntEnum):
     FORBIDDEN = 4
     CONFLICT = 5
     INVALID = 6
+    NOT_EVERYWHERE = 7
 
+
+EXIT_CODES = """\
+  0  done
+  1  no answer, or not the one expected: try again, or look at the service
+  2  wrong usage
+  3  not found
+  4  forbidden, or the token is not known
+  5  conflict: something else changed first, or a review is required
+  6  the value was not accepted
+  7  done, but not every instance has it (--wait)"""
 
 # One line names this many conflicts; more would not be read.
 CONFLICTS_SHOWN_MAX = 10

@@ -12,6 +12,8 @@ from configclient.cli._errors import CliError, Exit, from_problem
 CONNECT_TIMEOUT_S = 3.0
 # A write waits for locks and a disk flush; a scope of 16 MiB takes its time too.
 READ_TIMEOUT_S = 15.0
+# For who waits with a key pressed.
+HASTY_TIMEOUT_S = 0.7
 # A lost connection or a 503 during a restart is tried again at once, after 0.4 s and after 0.8 s. Writes too: every one
 # carries an Idempotency-Key, so the service does it once however often it is asked.
 RETRIES_MAX = 3
@@ -21,15 +23,18 @@ RETRY_BACKOFF_S = 0.2
 class Api:
     """The service at ``url`` (http or https), spoken to as the owner of ``token``."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._base = _checked_url(url)
+    def __init__(self, url: str, token: str, *, hasty: bool = False) -> None:
+        """``hasty``: an answer that takes longer than a person types is worth nothing."""
+        self._base = checked_url(url)
         self._headers = {
             "Authorization": f"Bearer {_checked_token(token)}",
             "Accept": "application/json, application/problem+json",
         }
         self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-            retries=urllib3.Retry(
+            timeout=HASTY_TIMEOUT_S if hasty else urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+            retries=False
+            if hasty
+            else urllib3.Retry(
                 total=RETRIES_MAX,
                 redirect=False,
                 status_forcelist=(503,),
@@ -43,6 +48,10 @@ class Api:
     def get(self, path: str) -> dict[str, Any]:
         """The answer to ``GET path``. Raises :class:`CliError`."""
         return self._call("GET", path, None, {})
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """The answer to a change of what is no setting, empty where there is none. Raises :class:`CliError`."""
+        return self._call(method, path, body, {})
 
     def write(self, method: str, path: str, body: dict[str, Any], if_match: str | None = None) -> dict[str, Any]:
         """The answer to a write; it is done once, however often it had to be sent. Raises :class:`CliError`.
@@ -68,11 +77,13 @@ class Api:
         return self._answer(response)
 
     def _answer(self, response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+        if response.status == 204:
+            return {}
         try:
             answer = json.loads(response.data)
         except ValueError:
             answer = None
-        if isinstance(answer, dict) and response.status == 200:
+        if isinstance(answer, dict) and response.status in (200, 201):
             return answer
         if isinstance(answer, dict) and "code" in answer and response.status >= 400:
             raise from_problem(response.status, answer, response.headers.get("Retry-After"))
@@ -82,7 +93,8 @@ class Api:
         )
 
 
-def _checked_url(url: str) -> str:
+def checked_url(url: str) -> str:
+    """``url`` without a slash at its end. Raises :class:`CliError` where it can't be the address of a service."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

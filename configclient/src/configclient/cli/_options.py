@@ -1,40 +1,21 @@
-"""What several commands share: arguments that are names, where the service is, which state, on which terms."""
+"""What several commands share: how they are made, which service and environment, which state, on which terms."""
 
 import functools
-import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import click
 
-from configclient.cli._errors import CliError, Exit
-from configclient.cli._http import Api
 from configclient.cli._moments import parse_time
+from configclient.cli._names import ENVIRONMENT
+from configclient.cli._target import checked_env, find_service, target
 
 Command = Callable[..., Any]
 # One state of an environment: a revision, or a time.
 Moment = int | datetime
-
-
-def _name(what: str, pattern: str) -> Callable[[str], str]:
-    """A type of arguments that name something. Checked here so that no name can bend the path of a request."""
-    rule = re.compile(pattern)
-
-    def convert(value: str) -> str:
-        if not rule.fullmatch(value):
-            raise click.BadParameter(f"{value!r} is no name for {what}")
-        return value
-
-    return convert
-
-
-# docs/protocol.md, "Names and values".
-NAMESPACE = _name("a namespace", r"[a-z0-9][a-z0-9._-]{0,99}")
-KEY = _name("a key", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
-ENVIRONMENT = _name("an environment", r"[a-z0-9][a-z0-9_-]{0,19}")
 
 # An ETag, with its quotes or without (a shell eats them), or the cursor that it is made of. v0: while it has no value.
 STATE = re.compile(r'(?:W/)?"?(?:(?P<version>v[0-9]{1,9})|r?(?P<cursor>[0-9]{1,18}\.[0-9a-f]{16}))(?:\.m)?"?')
@@ -44,66 +25,85 @@ REVISION = click.IntRange(min=1)
 
 
 @dataclass(frozen=True)
-class Target:
-    """The environment that a command works on, and the service that has it."""
-
-    url: str
-    token: str
-    env: str
-
-    def api(self) -> Api:
-        return Api(self.url, self.token)
-
-    def __repr__(self) -> str:
-        return f"Target({self.env!r} at {self.url!r})"
-
-
-@dataclass(frozen=True)
 class Terms:
-    """How a write is wanted: with which note, under which condition (an ETag), for real or to see only."""
+    """How a write is wanted: with which note, under which condition (an ETag), for real or to see only.
 
-    note: str
-    if_match: str | None
-    dry_run: bool
+    ``yes``: nobody is asked. ``wait``: for every instance to have it, for ``timeout_s``.
+    """
+
+    note: str = ""
+    if_match: str | None = None
+    dry_run: bool = False
+    yes: bool = False
+    wait: bool = False
+    timeout_s: float = 30.0
 
 
-def on_target(command: Command) -> Command:
-    """Adds ``--env`` and ``--url``; the command gets a :class:`Target` as ``target``."""
+def examples(*lines: str) -> str:
+    """The end of a command's help: what people type."""
+    return "\n".join(("\b\nExamples:", *(f"  {line}" for line in lines)))
 
-    @click.option(
-        "--env", type=ENVIRONMENT, metavar="ENV", envvar="CONFIGSVC_ENV", help="The environment; or CONFIGSVC_ENV."
-    )
-    @click.option("--url", envvar="CONFIGSVC_URL", help="The service's address; or CONFIGSVC_URL.")
+
+def on_service(command: Command) -> Command:
+    """Adds ``--url`` and ``--profile``; the command gets a :class:`Service` as ``service``."""
+
+    @_where
     @functools.wraps(command)
-    def wrapper(env: str | None, url: str | None, **rest: Any) -> Any:
-        return command(target=_target(env, url, os.environ.get("CONFIGSVC_TOKEN")), **rest)
+    def wrapper(url: str | None, profile: str | None, **rest: Any) -> Any:
+        return command(service=find_service(url, profile), **rest)
 
     return wrapper
 
 
-as_output = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="json: the service's answer, for programs.",
-)
+def on_target(command: Command) -> Command:
+    """Adds ``--env``, ``--url`` and ``--profile``; the command gets a :class:`Target` as ``target``."""
+
+    @click.option(
+        "--env", type=ENVIRONMENT, metavar="ENV", envvar="CONFIGSVC_ENV", help="The environment; or CONFIGSVC_ENV."
+    )
+    @_where
+    @functools.wraps(command)
+    def wrapper(env: str | None, url: str | None, profile: str | None, **rest: Any) -> Any:
+        checked_env(env)  # first: it is the word most often left out
+        return command(target=target(env, find_service(url, profile)), **rest)
+
+    return wrapper
+
+
+def _where(command: Command) -> Command:
+    by_url = click.option("--url", envvar="CONFIGSVC_URL", help="The service's address; or CONFIGSVC_URL.")
+    by_name = click.option("--profile", help="The service by its name, see `login`; or CONFIGSVC_PROFILE.")
+    return by_url(by_name(command))
 
 
 def on_terms(command: Command) -> Command:
-    """Adds ``--note``, ``--if-match`` and ``--dry-run``; the command gets :class:`Terms` as ``terms``."""
+    """Adds what :func:`on_plan_terms` does, and ``--if-match``; the command gets :class:`Terms` as ``terms``."""
 
-    @click.option("--note", default="", help="Why; it stays in the history.")
     @click.option(
         "--if-match",
         type=_etag,
         metavar="STATE",
         help="Only if nobody changed it since: the key's version (v3), or the namespace's cursor of `list -o json`.",
     )
-    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @on_plan_terms
     @functools.wraps(command)
-    def wrapper(note: str, if_match: str | None, dry_run: bool, **rest: Any) -> Any:
-        return command(terms=Terms(note, if_match, dry_run), **rest)
+    def wrapper(terms: Terms, if_match: str | None, **rest: Any) -> Any:
+        return command(terms=replace(terms, if_match=if_match), **rest)
+
+    return wrapper
+
+
+def on_plan_terms(command: Command) -> Command:
+    """Adds ``--note``, ``--dry-run``, ``--yes``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`."""
+
+    @click.option("--note", default="", help="Why; it stays in the history.")
+    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask, where the environment is protected.")
+    @click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
+    @click.option("--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30.")
+    @functools.wraps(command)
+    def wrapper(note: str, dry_run: bool, yes: bool, wait: bool, timeout: float, **rest: Any) -> Any:
+        return command(terms=Terms(note, None, dry_run, yes, wait, timeout), **rest)
 
     return wrapper
 
@@ -142,13 +142,3 @@ def _etag(value: str) -> str:
             f"{value!r} is no state; write a version like v3, or a cursor like 46.9f3a5c0d1e2b4f60"
         )
     return f'"{match["version"] or "r" + match["cursor"]}"'
-
-
-def _target(env: str | None, url: str | None, token: str | None) -> Target:
-    if not env:
-        raise CliError("which environment? give --env (development, staging, …), or set CONFIGSVC_ENV", Exit.USAGE)
-    if not url:
-        raise CliError("where is the service? set CONFIGSVC_URL (after `configsvc dev`: . .dev/env)", Exit.USAGE)
-    if not token:
-        raise CliError("who are you? set CONFIGSVC_TOKEN (after `configsvc dev`: . .dev/env)", Exit.USAGE)
-    return Target(url, token, env)

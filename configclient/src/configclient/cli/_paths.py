@@ -5,6 +5,10 @@ from urllib.parse import quote, urlencode
 
 Query = Mapping[str, str | int | None]
 
+ENVS = "/v1/envs"
+NAMESPACES = "/v1/namespaces"
+ME = "/v1/me"
+
 
 def config_path(env: str, namespace: str, key: str | None = None) -> str:
     """The path of a scope's settings, or of one of them."""
@@ -14,17 +18,37 @@ def config_path(env: str, namespace: str, key: str | None = None) -> str:
 
 def scope_path(env: str, namespace: str) -> str:
     """The path of a namespace in an environment."""
-    return f"/v1/namespaces/{quote(namespace)}/envs/{quote(env)}"
+    return f"{NAMESPACES}/{quote(namespace)}/envs/{quote(env)}"
 
 
 def key_path(namespace: str, key: str) -> str:
     """The path of a key's declaration."""
-    return f"/v1/namespaces/{quote(namespace)}/keys/{quote(key)}"
+    return f"{keys_path(namespace)}/{quote(key)}"
+
+
+def keys_path(namespace: str) -> str:
+    """The path of a namespace's declared keys."""
+    return f"{NAMESPACES}/{quote(namespace)}/keys"
+
+
+def env_path(env: str) -> str:
+    """The path of an environment."""
+    return f"{ENVS}/{quote(env)}"
+
+
+def watchers_path(env: str) -> str:
+    """The path of an environment's live clients."""
+    return f"{env_path(env)}/watchers"
+
+
+def convergence_path(env: str, revision: int, wait_s: int) -> str:
+    """The path of how far a release has come, asked with a wait."""
+    return with_query(f"{releases_path(env, revision)}/convergence", {"wait": wait_s})
 
 
 def releases_path(env: str, revision: int | None = None) -> str:
     """The path of an environment's releases, or of one of them."""
-    path = f"/v1/envs/{quote(env)}/releases"
+    path = f"{env_path(env)}/releases"
     return path if revision is None else f"{path}/{revision}"
 
 

@@ -9,13 +9,19 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
+
+from configclient.cli._drift import Declaration, Deed
 from configclient.cli._errors import one_line
 from configclient.cli._moments import local
+from configclient.cli._plan import Kind, Step
 
 UNSET = "(unset)"
 MASKED = "(secret)"
 # A longer value or note is cut in a line or table; `get` and `-o json` show it whole.
 VALUE_COLUMNS_MAX = 60
+# One line names this many things; more would not be read.
+SHOWN_MAX = 10
 
 Entry = Mapping[str, Any]
 
@@ -44,7 +50,8 @@ def item(entry: Entry | None) -> str:
 
 def change_line(namespace: str, key: str, old: str | None, new: str, place: str = "") -> str:
     """``payments/rate_limit  100 → 200  development revision 7``; ``old`` is None when it is not known."""
-    arrow = f"{old} → {new}" if old is not None else f"→ {new}"
+    new = click.style(new, fg="red" if new == UNSET else "green")  # where nobody looks, echo takes colours away
+    arrow = f"{click.style(old, dim=True)} → {new}" if old is not None else f"→ {new}"
     return f"{namespace}/{key}  {arrow}  {place}".rstrip()
 
 
@@ -79,23 +86,137 @@ def releases(items: Sequence[Entry]) -> list[str]:
     return table(("REVISION", "WHEN", "WHO", "KIND", "NAMESPACES", "NOTE"), rows)
 
 
+def namespaces(items: Sequence[Entry]) -> list[str]:
+    """The table of namespaces."""
+    rows = [(each["name"], one_line(each["created_by"]), _cut(one_line(each["description"]))) for each in items]
+    return table(("NAMESPACE", "MADE BY", "DESCRIPTION"), rows)
+
+
+def environments(items: Sequence[Entry]) -> list[str]:
+    """The table of environments: which are protected, and where their counters stand."""
+    rows = [
+        (
+            each["name"],
+            str(each["revision"]),
+            f"{each['approvals']} to approve" if each["review_required"] else "-",
+            _cut(one_line(each["description"])),
+        )
+        for each in items
+    ]
+    return table(("ENVIRONMENT", "REVISION", "PROTECTED", "DESCRIPTION"), rows)
+
+
+def keys(items: Sequence[Entry]) -> list[str]:
+    """The table of declared keys."""
+    rows = [
+        (
+            each["key"],
+            each["type"],
+            "secret" if each["secret"] else "-",
+            "-" if each["schema"] is None else short(each["schema"]),
+            _cut(one_line(each["description"])),
+        )
+        for each in items
+    ]
+    return table(("KEY", "TYPE", "SECRET", "SCHEMA", "DESCRIPTION"), rows)
+
+
+def watchers(items: Sequence[Entry]) -> list[str]:
+    """The table of live clients."""
+    rows = [
+        (
+            one_line(each["service"]),
+            f"{one_line(each['host'])}:{each['pid']}",
+            str(each["revision"]),
+            each["transport"],
+            local(each["last_seen"]),
+            "-" if each["rejected"] is None else _cut(one_line(each["rejected"])),
+        )
+        for each in items
+    ]
+    return table(("SERVICE", "PROCESS", "REVISION", "TRANSPORT", "LAST SEEN", "REFUSES"), rows)
+
+
+def profiles(items: Sequence[Entry]) -> list[str]:
+    """The table of profiles."""
+    rows = [("*" if each["default"] else "", each["name"], each["url"], each["token_in"]) for each in items]
+    return table(("", "PROFILE", "URL", "TOKEN IN"), rows)
+
+
+def fields(entry: Entry) -> list[str]:
+    """One thing, a line for each of its fields."""
+    width = max(map(len, entry))
+    return [
+        f"{name:<{width}}  {one_line(text) if isinstance(text, str) else short(text)}" for name, text in entry.items()
+    ]
+
+
+def step(planned: Step, place: str = "") -> str:
+    """The line of a step of a plan."""
+    if planned.kind is Kind.CONFLICT:
+        return click.style(f"{planned.namespace}/{planned.key}  {planned.reason}", fg="red")
+    new = UNSET if planned.kind is Kind.UNSET else short(planned.value)
+    note = f"new key, {planned.type}" if planned.kind is Kind.NEW else place
+    return change_line(planned.namespace, planned.key, item(planned.old), new, note)
+
+
+def declaration(planned: Declaration) -> str:
+    """The line of what happens to a namespace or a key."""
+    if not planned.key:
+        return click.style(f"{planned.namespace}  new namespace", fg="green")
+    what = {
+        Deed.NEW: f"new key, {planned.body.get('type')}",
+        Deed.CHANGE: f"change of {', '.join(planned.body)}",
+        Deed.DELETE: "delete the key",
+        Deed.CONFLICT: planned.reason,
+    }[planned.deed]
+    colour = "green" if planned.deed is Deed.NEW else "yellow" if planned.deed is Deed.CHANGE else "red"
+    return click.style(f"{planned.namespace}/{planned.key}  {what}", fg=colour)
+
+
 def dry_run(answer: Entry) -> str:
     """The line that says what a dry run was, and what else the write would mean."""
     parts = ["dry run, nothing was written"]
     if answer.get("review_required"):
         parts.append(f"{answer['env']} requires a review")
-    if watchers := answer.get("watchers"):
-        services = f" ({', '.join(watchers['services'])})" if watchers["services"] else ""
-        parts.append(f"watchers: {watchers['count']}{services}")
+    if answer.get("watchers"):
+        parts.append(audience(answer))
     return "; ".join(parts)
+
+
+def audience(answer: Entry) -> str:
+    """Who would see a change, as a dry run says."""
+    watchers = answer["watchers"]
+    services = f" ({one_line(', '.join(watchers['services']))})" if watchers["services"] else ""
+    return f"watchers: {watchers['count']}{services}"
+
+
+def laggard(client: Entry) -> str:
+    """An instance that is behind."""
+    return f"{_client(client)} shows {client['revision']}"
+
+
+def rejecting(client: Entry) -> str:
+    """An instance that refused a release."""
+    return f"{_client(client)} refused it ({_cut(one_line(client['reason']))})"
+
+
+def _client(client: Entry) -> str:
+    return one_line(f"{client['service']} {client['host']}:{client['pid']}")
+
+
+def some(texts: Sequence[str]) -> str:
+    """As many of them as one line holds."""
+    more = [f"and {len(texts) - SHOWN_MAX} more"] if len(texts) > SHOWN_MAX else []
+    return ", ".join([*texts[:SHOWN_MAX], *more])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of left-aligned columns, two spaces apart, as wide as the widest cell."""
-    lines = [head, *rows]
-    widths = [max(_columns(line[i]) for line in lines) for i in range(len(head))]
-    rows = [[_padded(cell, width) for cell, width in zip(line, widths, strict=True)] for line in lines]
-    return ["  ".join(row).rstrip() for row in rows]
+    grid = [head, *rows]
+    widths = [max(_columns(line[i]) for line in grid) for i in range(len(head))]
+    lines = ["  ".join(map(_padded, line, widths)).rstrip() for line in grid]
+    return [click.style(lines[0], bold=True), *lines[1:]]
 
 
 def _origin(entry: Entry) -> tuple[str, str, str, str]:

@@ -39,37 +39,64 @@ def parse(text: str, type_: str) -> Any:
         if type_ == "string":
             _check_characters(text)
             return text
-        value = _strict_json(text)
-    except _InvalidError as error:
+        value = strict_json(text)
+    except Invalid as error:
         raise _not_a(type_, text, str(error)) from None
-    if not _fits(value, type_):
+    if not fits(value, type_):
         raise _not_a(type_, text, "")
     return value
 
 
-class _InvalidError(ValueError):
-    """Why a text is no JSON that the service takes."""
+class Invalid(ValueError):
+    """Why something is no value that the service takes."""
 
 
-def _fits(value: Any, type_: str) -> bool:
-    if type_ == "json":
-        return True
-    if type_ == "bool":
-        return isinstance(value, bool)
+def fits(value: Any, type_: str) -> bool:
+    """Tells whether a value, of JSON's kinds, is one of ``type_``."""
+    if type_ in ("json", "bool", "string"):
+        return type_ == "json" or isinstance(value, bool if type_ == "bool" else str)
     if isinstance(value, bool):
         return False
-    return isinstance(value, int) if type_ == "int" else isinstance(value, int | float)
+    # 2**53 + 1 would come back as another float.
+    return (isinstance(value, int) and (type_ == "int" or int(float(value)) == value)) or (
+        type_ == "float" and isinstance(value, float)
+    )
 
 
-def _strict_json(text: str) -> Any:
+def type_of(value: Any) -> str:
+    """The type of a new key with this value: lists, maps and null are json."""
+    kinds = ((bool, "bool"), (str, "string"), (int, "int"), (float, "float"))
+    return next((type_ for kind, type_ in kinds if isinstance(value, kind)), "json")
+
+
+def infer(text: str) -> Any:
+    """What a text without a type means: what JSON takes for true, false, a number, a list or a map; else the text.
+
+    So ``007``, ``1_000``, ``yes``, ``null``, ``"5"`` and an empty text stay text.
+    """
+    if text[:1] not in "tf-0123456789[{" or not text:
+        return text
+    try:
+        return strict_json(text)
+    except Invalid:
+        return text
+
+
+def check(value: Any) -> None:
+    """Raises :class:`Invalid` where the service does not take ``value``: not of JSON's kinds, or beyond bounds."""
+    _check_tree(value, depth=0)
+
+
+def strict_json(text: str) -> Any:
+    """The value of a JSON text, as strictly as the service reads it. Raises :class:`Invalid`."""
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
         )
     except json.JSONDecodeError as error:
-        raise _InvalidError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise Invalid(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise _InvalidError(f"nested deeper than {DEPTH_MAX}") from None
+        raise Invalid(f"nested deeper than {DEPTH_MAX}") from None
     _check_tree(value, depth=0)
     return value
 
@@ -78,26 +105,26 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in pairs:
         if name in result:
-            raise _InvalidError(f"the name {json.dumps(name)} appears twice")
+            raise Invalid(f"the name {json.dumps(name)} appears twice")
         result[name] = value
     return result
 
 
 def _int(digits: str) -> int:
     if len(digits) > INT_CHARS_MAX or not INT_MIN <= (number := int(digits)) <= INT_MAX:
-        raise _InvalidError("an integer beyond 64 bits")
+        raise Invalid("an integer beyond 64 bits")
     return number
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _InvalidError("a number too large for a float")
+        raise Invalid("a number too large for a float")
     return number
 
 
 def _constant(name: str) -> Any:
-    raise _InvalidError(f"{name} is not a number")
+    raise Invalid(f"{name} is not a number")
 
 
 def _check_tree(value: Any, depth: int) -> None:
@@ -105,20 +132,29 @@ def _check_tree(value: Any, depth: int) -> None:
         _check_characters(value)
     elif isinstance(value, dict | list):
         if depth == DEPTH_MAX:
-            raise _InvalidError(f"nested deeper than {DEPTH_MAX}")
+            raise Invalid(f"nested deeper than {DEPTH_MAX}")
         names: list[Any] = list(value) if isinstance(value, dict) else []
+        for name in names:
+            if not isinstance(name, str):
+                raise Invalid(f"the name {name!r} is no text")
         items = value.values() if isinstance(value, dict) else value
         for item in (*names, *items):
             _check_tree(item, depth + 1)
+    elif isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
+        raise Invalid("an integer beyond 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(f"{value} is no number in JSON")
+    elif not isinstance(value, int | float | None):
+        raise Invalid(f"{type(value).__name__} is no kind of JSON")
 
 
 def _check_characters(text: str) -> None:
     if "\0" in text:
-        raise _InvalidError("it holds a NUL character")
+        raise Invalid("it holds a NUL character")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _InvalidError("it is not valid Unicode") from None
+        raise Invalid("it is not valid Unicode") from None
 
 
 def _not_a(type_: str, text: str, reason: str) -> CliError:

@@ -1,159 +1,67 @@
-"""What changes settings: ``set`` and ``unset``, and the ways back: ``rollback``, ``restore``, ``undo``."""
+"""One write of settings, as every command that changes some does it: look, ask, send, say what changed, wait."""
 
-import io
-import re
-import sys
-from typing import Any
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from configclient.cli import _render as render
-from configclient.cli._errors import CliError, Exit
-from configclient.cli._http import Api
-from configclient.cli._options import (
-    KEY,
-    NAMESPACE,
-    REVISION,
-    Moment,
-    Target,
-    Terms,
-    as_output,
-    on_target,
-    on_terms,
-    state,
-)
-from configclient.cli._past import change_lines, revision_at
-from configclient.cli._paths import config_path, key_path, releases_path, scope_path, with_query
-from configclient.cli._values import TYPES, parse
+from configclient.cli._convergence import wait_for
+from configclient.cli._errors import CliError
+from configclient.cli._output import emit
+from configclient.cli._paths import with_query
+from configclient.cli._states import change_lines
+from configclient.cli._terminal import ask, somebody
 
-# The bound of a request's body. What is longer is refused before it is sent.
-INPUT_BYTES_MAX = 2**20
-NEGATIVE_NUMBER = re.compile(r"-\.?[0-9].*")
+if TYPE_CHECKING:
+    from configclient.cli._http import Api
+    from configclient.cli._options import Terms
 
 
-class SetCommand(click.Command):
-    """Takes a negative number for a value, not for an option: ``configctl set payments offset -5``."""
+@dataclass(frozen=True)
+class Write:
+    """What is to be sent; ``what`` says in words what was to be written."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        valued = {name for param in self.params if isinstance(param, click.Option) for name in param.opts}
-        for i, arg in enumerate(args):
-            if arg == "--":
-                break
-            if NEGATIVE_NUMBER.fullmatch(arg) and (i == 0 or args[i - 1] not in valued):
-                args = [*args[:i], *args[i + 1 :], "--", arg]
-                break
-        return super().parse_args(ctx, args)
+    method: str
+    path: str
+    body: dict[str, Any]
+    what: str
 
 
-@click.command("set", cls=SetCommand)
-@click.argument("namespace", type=NAMESPACE)
-@click.argument("key", type=KEY)
-@click.argument("value", required=False)
-@click.option("--type", "type_", type=click.Choice(TYPES), help="Declare the key with this type, if it is new.")
-@click.option("--value-file", type=click.File("rb"), help="Read the value from a file (- is standard input).")
-@on_terms
-@on_target
-@as_output
-def set_command(
-    target: Target,
-    terms: Terms,
-    namespace: str,
-    key: str,
-    value: str | None,
-    type_: str | None,
-    value_file: io.BufferedReader | None,
-    output: str,
-) -> None:
-    """Change one setting, and say what changed.
+def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
+    """Does a write on these terms, and gives the answer.
 
-    The key's type decides how VALUE is read. A string is taken literally; int, float, bool and json are read as JSON.
-    A VALUE of - is read from standard input; of what is read, one newline at the end is dropped, as `get` adds one.
+    On a terminal it is tried first: what would change and who would see it is shown, and where the environment is
+    protected a person is asked. Raises :class:`CliError`, and :class:`click.Abort` where the person says no.
     """
-    text = _text(value, value_file)
-    api = target.api()
-    parsed = parse(text, type_ or _declared_type(api, namespace, key))
-    body = {"value": parsed} | ({"type": type_} if type_ else {})
-    answer = _send(api, "PUT", config_path(target.env, namespace, key), body, terms)
-    _report(api, answer, f"{namespace}/{key}  {render.short(parsed)}", terms, output)
-
-
-@click.command("unset")
-@click.argument("namespace", type=NAMESPACE)
-@click.argument("key", type=KEY)
-@on_terms
-@on_target
-@as_output
-def unset_command(target: Target, terms: Terms, namespace: str, key: str, output: str) -> None:
-    """Take away the value of one setting. The key stays declared, and the history stays."""
-    api = target.api()
-    answer = _send(api, "DELETE", config_path(target.env, namespace, key), {}, terms)
-    _report(api, answer, f"{namespace}/{key}  {render.UNSET}", terms, output)
-
-
-@click.command("rollback")
-@click.argument("namespace", type=NAMESPACE)
-@click.argument("key", type=KEY)
-@click.option("--to-version", type=click.IntRange(min=1), required=True, metavar="VERSION", help="See `history`.")
-@on_terms
-@on_target
-@as_output
-def rollback_command(target: Target, terms: Terms, namespace: str, key: str, to_version: int, output: str) -> None:
-    """Put one setting back to an earlier version.
-
-    It is a new version, in a new release: nothing of the history goes.
-    """
-    api = target.api()
-    path = f"{config_path(target.env, namespace, key)}/rollback"
-    answer = _send(api, "POST", path, {"version": to_version}, terms)
-    _report(api, answer, f"{namespace}/{key}", terms, output)
-
-
-@click.command("restore")
-@click.argument("namespace", type=NAMESPACE)
-@state("moment", "--to-revision", "--at", "The state to go back to.")
-@on_terms
-@on_target
-@as_output
-def restore_command(target: Target, terms: Terms, namespace: str, moment: Moment | None, output: str) -> None:
-    """Put a whole namespace back to an earlier state.
-
-    What changed since returns, what was added goes, what was taken away comes back, in one new release.
-    """
-    if moment is None:
-        raise click.UsageError("give --to-revision or --at", click.get_current_context())
-    api = target.api()
-    body = {"revision": revision_at(api, target.env, namespace, moment)}
-    answer = _send(api, "POST", f"{scope_path(target.env, namespace)}/restore", body, terms)
-    _report(api, answer, namespace, terms, output)
-
-
-@click.command("undo")
-@click.argument("revision", type=REVISION)
-@on_terms
-@on_target
-@as_output
-def undo_command(target: Target, terms: Terms, revision: int, output: str) -> None:
-    """Put back what one release changed.
-
-    That and nothing else, as a new release; what came after it stays. Refused where later releases
-    changed the same keys: undo those first, or set the keys as you want them.
-    """
-    api = target.api()
-    answer = _send(api, "POST", f"{releases_path(target.env, revision)}/undo", {}, terms)
-    _report(api, answer, f"release {revision}", terms, output)
-
-
-def _send(api: Api, method: str, path: str, body: dict[str, Any], terms: Terms) -> dict[str, Any]:
-    dry_run = "true" if terms.dry_run else None
-    return api.write(method, with_query(path, {"dry_run": dry_run}), body | {"note": terms.note}, terms.if_match)
-
-
-def _report(api: Api, answer: dict[str, Any], what: str, terms: Terms, output: str) -> None:
-    """Says what a write changed; ``what`` was to be written."""
-    for line in [render.as_json(answer)] if output == "json" else _outcome(api, answer, what, terms):
-        click.echo(line)
+    if somebody() and not terms.dry_run:
+        _look(api, wanted, terms)
+    answer = _send(api, wanted, terms)
+    emit(output, answer, lambda: _outcome(api, answer, wanted.what, terms))
     if terms.dry_run:
         click.echo(render.dry_run(answer), err=True)
+    elif terms.wait and answer["changed"]:
+        wait_for(api, answer["env"], answer["revision"], terms.timeout_s)
+    return answer
+
+
+def _look(api: Api, wanted: Write, terms: Terms) -> None:
+    preview = _send(api, wanted, replace(terms, dry_run=True))
+    if not preview["changed"]:
+        return
+    for row in preview["diff"]:
+        click.echo(render.difference_line(row, row["namespace"]), err=True)
+    click.echo(render.audience(preview), err=True)
+    if preview["review_required"] and not terms.yes:
+        ask(f"{preview['env']} is protected. Write this to it?")
+
+
+def _send(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
+    dry_run = "true" if terms.dry_run else None
+    path = with_query(wanted.path, {"dry_run": dry_run})
+    return api.write(wanted.method, path, wanted.body | {"note": terms.note}, terms.if_match)
 
 
 def _outcome(api: Api, answer: dict[str, Any], what: str, terms: Terms) -> list[str]:
@@ -167,26 +75,3 @@ def _outcome(api: Api, answer: dict[str, Any], what: str, terms: Terms) -> list[
         return change_lines(api, answer, place)
     except CliError:  # it is written all the same; only what was before is not known
         return [render.new_line(change, None, place) for change in answer["changes"]]
-
-
-def _text(value: str | None, file: io.BufferedReader | None) -> str:
-    if (value is None) == (file is None):
-        raise click.UsageError("give either VALUE or --value-file", click.get_current_context())
-    if value is not None and value != "-":
-        return value
-    data = (file or sys.stdin.buffer).read(INPUT_BYTES_MAX + 1)
-    if len(data) > INPUT_BYTES_MAX:
-        raise CliError(f"the value is longer than {INPUT_BYTES_MAX} bytes", Exit.INVALID)
-    try:
-        return data.decode().removesuffix("\n")
-    except UnicodeDecodeError:
-        raise CliError("the value is not UTF-8 text", Exit.INVALID) from None
-
-
-def _declared_type(api: Api, namespace: str, key: str) -> str:
-    try:
-        return str(api.get(key_path(namespace, key))["type"])
-    except CliError as failure:
-        if failure.exit_code is not Exit.NOT_FOUND:
-            raise
-        raise CliError(f"{failure}; a new key needs --type {'|'.join(TYPES)}", Exit.NOT_FOUND) from None

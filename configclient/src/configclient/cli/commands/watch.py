@@ -1,40 +1,43 @@
-"""``configctl watch``: the SDK itself, printing what it hears."""
+"""``watch``: the SDK itself, printing what it hears."""
 
 import queue
 from datetime import datetime
 
 import click
 
-from configclient import AccessDenied, Change, ConfigClient, ConfigError, InvalidSettings
+from configclient import Change
 from configclient.cli import _render as render
-from configclient.cli._errors import CliError, Exit
-from configclient.cli._options import Target
+from configclient.cli._following import follow
+from configclient.cli._names import KEY, NAMESPACE
+from configclient.cli._options import examples, on_target
+from configclient.cli._output import outputs
+from configclient.cli._target import Target
 
 
-def watch(target: Target, namespace: str, key: str | None, *, as_json: bool) -> None:
-    """Prints one line per change of ``namespace`` (or of one ``key``) until Ctrl-C. Raises :class:`CliError`."""
+@click.command(
+    "watch",
+    epilog=examples(
+        "configctl watch payments --env production",
+        "configctl watch payments rate_limit --env production -o json | jq .new",
+    ),
+)
+@click.argument("namespace", type=NAMESPACE)
+@click.argument("key", type=KEY, required=False)
+@on_target
+@outputs("json")
+def watch_command(target: Target, namespace: str, key: str | None, output: str) -> None:
+    """Print every change until Ctrl-C."""
     changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
     what = namespace if key is None else f"{namespace}/{key}"
-    with _client(target, namespace) as client:
+    with follow(target, [namespace]) as client:
         client.on_change(changes.put, namespace=namespace, key=key)
         revision = client.snapshot().revision
         click.echo(f"watching {what} in {target.env} from revision {revision}; Ctrl-C ends", err=True)
         try:
             while True:
-                click.echo(_line(changes.get(), target.env, as_json=as_json))
+                click.echo(_line(changes.get(), target.env, as_json=output == "json"))
         except KeyboardInterrupt:
             return
-
-
-def _client(target: Target, namespace: str) -> ConfigClient:
-    try:
-        return ConfigClient("configctl", target.env, [namespace], url=target.url, token=target.token)
-    except InvalidSettings as error:
-        raise CliError(str(error), Exit.USAGE) from None
-    except AccessDenied as error:
-        raise CliError(str(error), Exit.FORBIDDEN) from None
-    except ConfigError as error:
-        raise CliError(str(error), Exit.UNAVAILABLE) from None
 
 
 def _line(change: Change, env: str, *, as_json: bool) -> str:

@@ -1,0 +1,120 @@
+"""A plan, shown, confirmed and written: keys are declared, then the values become one release."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from configclient.cli import _render as render
+from configclient.cli._convergence import wait_for
+from configclient.cli._errors import CliError, Exit
+from configclient.cli._paths import ENVS, config_path, keys_path, releases_path, with_query
+from configclient.cli._plan import BODY_BYTES_MAX, Kind, Scope, Step, changes, check_room, parts, size_of
+from configclient.cli._states import first_items
+from configclient.cli._terminal import ask, somebody
+
+if TYPE_CHECKING:
+    from configclient.cli._http import Api
+    from configclient.cli._options import Terms
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps towards a state of one environment, and what they start from."""
+
+    env: str
+    scopes: Sequence[Scope]
+    steps: Sequence[Step]
+
+
+def read_scope(api: Api, env: str, namespace: str) -> Scope:
+    """A namespace in an environment as it is."""
+    answer = api.get(config_path(env, namespace))
+    keys = {key["key"]: key for key in first_items(api, keys_path(namespace), {})["items"]}
+    return Scope(namespace, answer["cursor"], keys, answer["values"])
+
+
+def plan_lines(steps: Iterable[Step]) -> list[str]:
+    """A line for each step that changes something or can't be done."""
+    return [render.step(step) for step in steps if step.kind is not Kind.SAME]
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """How many steps of each kind."""
+    counts = Counter(step.kind for step in steps)
+    return ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind if counts[kind]) or "nothing to do"
+
+
+def check_plan(plan: Plan, *, split: bool = False) -> None:
+    """Raises :class:`CliError` where a step can't be done, or there are more than the service takes."""
+    conflicts = [step for step in plan.steps if step.kind is Kind.CONFLICT]
+    if conflicts:
+        named = render.some([f"{step.namespace}/{step.key} {step.reason}" for step in conflicts])
+        raise CliError(f"nothing was written: {named}", Exit.INVALID)
+    for scope in plan.scopes:
+        check_room(scope, plan.steps)
+    todo = changes(plan.steps)
+    if (releases := len(parts(todo))) > 1 and not split:
+        raise CliError(
+            f"nothing was written: the {len(todo)} changes are {size_of(todo)} bytes, and one release takes "
+            f"{BODY_BYTES_MAX}; --split makes {releases} releases of them, seen one after another",
+            Exit.INVALID,
+        )
+
+
+def apply(api: Api, plan: Plan, terms: Terms) -> list[dict[str, Any]]:
+    """Writes a plan that was checked; gives the answers of its releases, one unless it had to be split.
+
+    Where the plan is about one namespace, it is written only if nobody changed that since it was read.
+    """
+    todo = changes(plan.steps)
+    if not todo:
+        return []
+    if somebody() and not terms.yes and is_protected(api, plan.env):
+        ask(f"{plan.env} is protected. Write this to it?")
+    declare(api, [step for step in todo if step.kind is Kind.NEW])
+    answers: list[dict[str, Any]] = []
+    condition = f'"r{plan.scopes[0].cursor}"' if len(plan.scopes) == 1 else None
+    for part in parts(todo):
+        answers.append(_release(api, plan.env, part, terms, condition))
+        condition = None if condition is None else f'"r{answers[-1]["cursor"]}"'
+    if terms.wait:
+        wait_for(api, plan.env, answers[-1]["revision"], terms.timeout_s)
+    return answers
+
+
+def try_out(api: Api, plan: Plan, terms: Terms, *, quiet: bool = False) -> None:
+    """Lets the service check what it can without new keys, and says what else the plan would mean. Writes nothing.
+
+    ``quiet``: only failures are said.
+    """
+    known = [step for step in changes(plan.steps) if step.kind is not Kind.NEW]
+    for part in parts(known):
+        answer = _release(api, plan.env, part, terms, None, dry_run=True)
+        if not quiet:
+            click.echo(render.dry_run(answer), err=True)
+    if not known and not quiet:
+        click.echo("dry run, nothing was written", err=True)
+
+
+def declare(api: Api, steps: Iterable[Step]) -> None:
+    """Declares the keys of these steps."""
+    for step in steps:
+        api.send("POST", keys_path(step.namespace), {"key": step.key, "type": step.type})
+
+
+def is_protected(api: Api, env: str) -> bool:
+    """Tells whether changes of an environment take a review."""
+    return any(each["review_required"] for each in api.get(ENVS)["items"] if each["name"] == env)
+
+
+def _release(
+    api: Api, env: str, steps: Sequence[Step], terms: Terms, condition: str | None, *, dry_run: bool = False
+) -> dict[str, Any]:
+    path = with_query(releases_path(env), {"dry_run": "true" if dry_run else None})
+    body = {"changes": [step.change() for step in steps], "note": terms.note}
+    return api.write("POST", path, body, condition)

@@ -1,0 +1,1 @@
+"""The commands: one module per noun or group of verbs, each imported only when its command is called."""
