@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,7 +15,10 @@ from psycopg.rows import DictRow, dict_row
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from configsvc.crypto.datakeys import DataKeys
+from configsvc.crypto.providers.local import LocalKeys
 from configsvc.domain.messages import header_channel
+from configsvc.service.secrets import Plain, Secrets
 from configsvc.store import releases
 from configsvc.store.audit import Origin
 from configsvc.store.database import Database
@@ -88,6 +92,19 @@ class Editor:
         )
         with self._database.connection() as connection:
             return releases.commit(connection, release, Origin("test", "test", "127.0.0.1"), None)
+
+    def commit_secret(self, env: str, path: str, text: str, key_file: Path) -> None:
+        """Commit a secret's value, sealed as the service seals it."""
+        namespace, key = path.split("/")
+        env_id = self._run("SELECT id FROM environment WHERE name = %s", env)["id"]
+        row = self._run("SELECT namespace_id, type FROM config_key WHERE id = %s", self._key_ids[path])
+        secrets = Secrets(self._database, DataKeys(LocalKeys(key_file)))
+        with self._database.connection() as connection:
+            kept = secrets.seal(
+                connection, env_id, env, [Plain(namespace, row["namespace_id"], key, row["type"], text)]
+            )
+            release = releases.Commit(env_id, "edit", "", [self._key_ids[path]], [None], [1], secrets=kept)
+            releases.commit(connection, release, Origin("test", "test", "127.0.0.1"), None)
 
     def count(self, env: str, number: int, path: str = "payments/rate") -> list[int]:
         """Commit ``number`` releases of one key, and return their revisions."""

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -129,13 +130,15 @@ def test_a_large_part_is_null(editor: Editor, listener: Listener, start_relay: S
     assert parts["small"]["changes"] == [{"key": "k", "type": "int", "value": 1, "version": 1}]
 
 
-def test_a_secret_is_published_without_its_value(editor: Editor, listener: Listener, start_relay: StartRelay) -> None:
-    """Whatever the database holds as a secret's value, no message carries it."""
+def test_a_secret_is_published_without_its_value(
+    editor: Editor, listener: Listener, start_relay: StartRelay, key_file: Path
+) -> None:
+    """A part says that it changed, and a delete like any other; no message carries what it is."""
     editor.declare("payments/password", "string", secret=True)
-    editor.commit("production", {"payments/password": '"hunter2"'})
-    editor.commit("production", {"payments/password": None})
+    editor.commit_secret("staging", "payments/password", '"hunter2"', key_file)
+    editor.commit("staging", {"payments/password": None})
     start_relay()
-    listener.until_header("production", 2)
+    listener.until_header("staging", 2)
     parts = [message.json["changes"] for message in listener.messages if not message.is_header]
     assert parts == [
         [{"key": "password", "type": "string", "secret": True, "version": 1}],

@@ -183,11 +183,3 @@ def test_a_body_that_is_no_object_is_refused(ops: Caller) -> None:
     """A list, a number or null where an object belongs is good JSON that breaks the contract."""
     for body in (b"[]", b"1", b"null", b'"text"', b"true"):
         assert ops.send("PUT", f"{SCOPE}/config/k", body).status_code == 422, body
-
-
-def test_secret_keys_are_not_declared(ops: Caller) -> None:
-    """A secret is refused until there is a way to keep one: nothing is ever stored in clear under it."""
-    answer = ops.post("/v1/namespaces/payments/keys", {"key": "db.password", "type": "string", "secret": True})
-    assert answer.status_code == 422
-    assert [error["field"] for error in answer.json["errors"]] == ["secret"]
-    assert ops.get("/v1/namespaces/payments/keys").json["items"] == []
