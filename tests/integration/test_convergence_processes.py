@@ -201,6 +201,7 @@ def test_a_process_that_refuses_says_why(api: Api, follower: Callable[..., subpr
     assert api.until(api.release(50), lambda answer: answer["converged"])["rejected"] == []
 
 
+@pytest.mark.chaos_long
 def test_what_accept_has_not_decided_yet_is_not_applied(
     api: Api, follower: Callable[..., subprocess.Popen[str]]
 ) -> None:

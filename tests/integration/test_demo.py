@@ -34,7 +34,7 @@ def demo() -> Iterator["subprocess.Popen[str]"]:
             process.send_signal(signal.SIGINT)
 
 
-@pytest.mark.slow
+@pytest.mark.chaos_long
 def test_the_demo_tells_its_story_and_exits_0(demo: "subprocess.Popen[str]") -> None:
     """Every release has a line with an arrival in each process, before, during and after Valkey's absence."""
     told, _ = demo.communicate(timeout=TIMEOUT_S)

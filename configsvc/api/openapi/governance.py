@@ -49,7 +49,9 @@ class Me(Answer):
     principal: Principal
     expires_at: Expiry
     grants: list[GrantShape]
-    may: list[Literal["read", "read_secrets", "declare", "write", "propose", "approve", "break_glass", "administer"]]
+    may: list[
+        Literal["read", "read_secrets", "declare", "write", "propose", "approve", "reveal", "break_glass", "administer"]
+    ]
 
 
 class NumberedGrant(GrantShape):

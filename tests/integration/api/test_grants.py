@@ -100,7 +100,7 @@ def test_me_says_what_one_may_do(caller: Callable[[str | None], Caller], limited
     assert may(caller("service")) == {"read", "read_secrets"}
     assert may(caller("developer"), staging) == {"read", "declare", "write", "propose"}
     assert may(caller("developer"), production) == {"read", "declare", "propose"}
-    assert may(caller("ops"), production) == {"read", "declare", "propose", "approve", "break_glass"}
+    assert may(caller("ops"), production) == {"read", "declare", "propose", "approve", "reveal", "break_glass"}
     assert "administer" in may(caller("admin"))
     narrow = limited("developer", "search", ["staging"])
     assert narrow.get(f"/v1/me{staging}").status_code == 404

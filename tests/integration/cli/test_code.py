@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from .conftest import Configctl, Terminal, ended
+from .test_writes import approve_all
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "settings-as-code.md").read_text(encoding="utf-8")
@@ -230,12 +231,12 @@ def test_a_directory_without_a_root_file_is_none(configctl: Configctl, tmp_path:
 
 
 def test_a_person_is_asked_before_production(
-    configctl: Configctl, terminal: Terminal, ops: dict[str, str], namespace: str, tree: Tree
+    configctl: Configctl, terminal: Terminal, stack: Any, ops: dict[str, str], namespace: str, tree: Tree
 ) -> None:
-    """Once, before anything is written."""
+    """Once, before anything is written; then it is proposed."""
     directory = tree("environments: [production]\n", **{namespace: "keys: {x: {type: int, values: {production: 1}}}"})
     session = terminal("apply", directory, **ops)
-    session.expect_exact("production: protected. Write this? [y/N]: ")
+    session.expect_exact("production: protected. Propose this? [y/N]: ")
     session.sendline("n")
     assert ended(session)[0] == 130
     assert configctl.json("keys", "list", namespace)["items"] == []
@@ -243,6 +244,7 @@ def test_a_person_is_asked_before_production(
     session.expect_exact("[y/N]: ")
     session.sendline("y")
     assert ended(session)[0] == 0
+    approve_all(stack, namespace)
     assert configctl.values(namespace, "--env", "production") == {"x": 1}
 
 
@@ -272,6 +274,8 @@ def test_the_pipeline_of_the_documentation(
     assert job("nightly").returncode == 2
     applied = job("main")
     assert applied.returncode == 0, applied
+    assert job("nightly").returncode == 2, "production waits for somebody else"
+    approve_all(stack, "payments", by="ops")
     assert job("nightly").returncode == 0
     production = configctl.json("list", "payments", "--env", "production")["values"]
     assert {key: entry["value"] for key, entry in production.items()} == {

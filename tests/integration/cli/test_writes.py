@@ -86,25 +86,69 @@ def test_a_person_sees_the_change_and_who_hears_of_it(
     assert "0 of 1 instances" in rest
 
 
+BREAK_GLASS = {"break_glass": {"reason": "a test"}}
+
+
+def approve_all(stack: Any, namespace: str, by: str = "admin") -> None:
+    """Approve and apply what was proposed, as somebody else."""
+    for request in call(stack, "GET", f"/v1/requests?namespace={namespace}&status=open", by=by)["items"]:
+        call(stack, "POST", f"/v1/requests/{request['id']}/reviews", {"decision": "approve"}, by=by)
+        call(stack, "POST", f"/v1/requests/{request['id']}/apply", {}, by=by)
+
+
+def call(stack: Any, method: str, path: str, body: object = None, *, by: str = "admin") -> dict[str, Any]:
+    """Ask the service, past configctl."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {stack.tokens[by]}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{stack.url}{path}", data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        document: dict[str, Any] = json.load(answer)
+        return document
+
+
 @pytest.mark.parametrize(("answer", "code", "value"), [("n", 130, 1), ("y", 0, 2)])
 def test_a_person_is_asked_where_it_is_protected(
-    configctl: Configctl, terminal: Terminal, ops: dict[str, str], namespace: str, answer: str, code: int, value: int
+    configctl: Configctl,
+    terminal: Terminal,
+    stack: Any,
+    ops: dict[str, str],
+    namespace: str,
+    answer: str,
+    code: int,
+    value: int,
 ) -> None:
-    """What would change is shown before the question; without a yes nothing is written."""
+    """What would change is shown before the question; a yes proposes it, without one nothing is written."""
     production = ("--env", "production")
-    configctl("set", namespace, "limit", "1", "--type", "int", *production, **ops)
+    path = f"/v1/namespaces/{namespace}/envs/production/config/limit"
+    call(stack, "PUT", path, {"value": 1, "type": "int", **BREAK_GLASS})
     session = terminal("set", namespace, "limit", "2", *production, NO_COLOR="1", **ops)
     session.expect_exact(f"{namespace}/limit  1 → 2\r\n")
-    session.expect_exact("production is protected. Write this to it? [y/N]: ")
+    session.expect_exact("production is protected. Propose this? [y/N]: ")
     session.sendline(answer)
     assert ended(session)[0] == code
+    approve_all(stack, namespace)
     assert configctl.values(namespace, *production) == {"limit": value}
 
 
-def test_yes_answers_beforehand(configctl: Configctl, terminal: Terminal, ops: dict[str, str], namespace: str) -> None:
-    """The change is shown all the same."""
+def test_yes_answers_beforehand(
+    configctl: Configctl, terminal: Terminal, stack: Any, ops: dict[str, str], namespace: str
+) -> None:
+    """The change is shown all the same, and proposed; a key that is not there yet is declared."""
     session = terminal(
         *("set", namespace, "limit", "1", "--type", "int", "--env", "production", "--yes"), NO_COLOR="1", **ops
     )
     code, shown = ended(session)
     assert (code, f"{namespace}/limit  (unset) → 1\r\n" in shown) == (0, True)
+    approve_all(stack, namespace)
+    assert configctl.values(namespace, "--env", "production") == {"limit": 1}
+
+
+def test_a_script_is_told_to_propose(configctl: Configctl, stack: Any, ops: dict[str, str], namespace: str) -> None:
+    """Without --yes it ends with exit code 5, with it a request is open; a secret's value reaches the request."""
+    call(stack, "POST", f"/v1/namespaces/{namespace}/keys", {"key": "pin", "type": "int", "secret": True})
+    write = ("set", namespace, "pin", "1234", "--env", "production")
+    assert configctl(*write, **ops).code == 5
+    assert configctl(*write, "--yes", **ops).code == 0
+    approve_all(stack, namespace)
+    shown = call(stack, "POST", f"/v1/namespaces/{namespace}/envs/production/config/pin/reveal", {"reason": "a test"})
+    assert shown["value"] == 1234

@@ -14,6 +14,7 @@ from configclient.cli._convergence import wait_for
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._paths import ENVS, config_path, keys_path, releases_path, with_query
 from configclient.cli._plan import BODY_BYTES_MAX, Kind, Scope, Step, changes, check_room, parts, size_of
+from configclient.cli._requests import propose
 from configclient.cli._states import first_items
 from configclient.cli._terminal import ask, somebody
 
@@ -69,14 +70,20 @@ def check_plan(plan: Plan, *, split: bool = False) -> None:
 def apply(api: Api, plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     """Writes a plan that was checked; gives the answers of its releases, one unless it had to be split.
 
+    A protected environment gets a change request instead of each release.
     Where the plan is about one namespace, it is written only if nobody changed that since it was read.
     """
     todo = changes(plan.steps)
     if not todo:
         return []
-    if somebody() and not terms.yes and is_protected(api, plan.env):
-        ask(f"{plan.env} is protected. Write this to it?")
+    protected = is_protected(api, plan.env)
+    if protected and somebody() and not terms.yes:
+        ask(f"{plan.env} is protected. Propose this?")
     declare(api, [step for step in todo if step.kind is Kind.NEW])
+    if protected:
+        for part in parts(todo):
+            propose(api, plan.env, [step.change() for step in part], terms.note)
+        return []
     answers: list[dict[str, Any]] = []
     condition = f'"r{plan.scopes[0].cursor}"' if len(plan.scopes) == 1 else None
     for part in parts(todo):

@@ -98,7 +98,7 @@ def on_plan_terms(command: Command) -> Command:
 
     @click.option("--note", default="", help="Why; it stays in the history.")
     @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
-    @click.option("-y", "--yes", is_flag=True, help="Do not ask, where the environment is protected.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask: propose, where the environment is protected.")
     @click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
     @click.option("--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30.")
     @functools.wraps(command)

@@ -9,9 +9,10 @@ import click
 
 from configclient.cli import _render as render
 from configclient.cli._convergence import wait_for
-from configclient.cli._errors import CliError
+from configclient.cli._errors import CliError, Exit
 from configclient.cli._output import emit
-from configclient.cli._paths import with_query
+from configclient.cli._paths import key_path, keys_path, with_query
+from configclient.cli._requests import propose, proposed
 from configclient.cli._states import change_lines
 from configclient.cli._terminal import ask, somebody
 
@@ -33,11 +34,14 @@ class Write:
 def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
     """Does a write on these terms, and gives the answer.
 
-    On a terminal it is tried first: what would change and who would see it is shown, and where the environment is
-    protected a person is asked. Raises :class:`CliError`, and :class:`click.Abort` where the person says no.
+    On a terminal it is tried first: what would change and who would see it is shown. Where the environment is
+    protected a person is asked, and a change request is opened; ``--yes`` does so without a person. Raises
+    :class:`CliError`, and :class:`click.Abort` where the person says no.
     """
-    if somebody() and not terms.dry_run:
-        _look(api, wanted, terms)
+    if (somebody() or terms.yes) and not terms.dry_run:
+        preview = _look(api, wanted, terms)
+        if preview["changed"] and preview["review_required"]:
+            return _propose(api, wanted, preview, terms, output)
     answer = _send(api, wanted, terms)
     emit(output, answer, lambda: _outcome(api, answer, wanted.what, terms))
     if terms.dry_run:
@@ -47,15 +51,36 @@ def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
     return answer
 
 
-def _look(api: Api, wanted: Write, terms: Terms) -> None:
+def _look(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
     preview = _send(api, wanted, replace(terms, dry_run=True))
     if not preview["changed"]:
-        return
+        return preview
     for row in preview["diff"]:
         click.echo(render.difference_line(row, row["namespace"]), err=True)
     click.echo(render.audience(preview), err=True)
     if preview["review_required"] and not terms.yes:
-        ask(f"{preview['env']} is protected. Write this to it?")
+        ask(f"{preview['env']} is protected. Propose this?")
+    return preview
+
+
+def _propose(api: Api, wanted: Write, preview: dict[str, Any], terms: Terms, output: str) -> dict[str, Any]:
+    changes = proposed(preview, wanted.body)
+    if "type" in wanted.body:
+        _declare(api, changes[0], wanted.body["type"])
+    request = propose(api, preview["env"], changes, terms.note)
+    emit(output, request, lambda: [f"{wanted.what}  {preview['env']} request {request['id']}"])
+    return request
+
+
+def _declare(api: Api, change: dict[str, Any], type_: str) -> None:
+    """Declares the key, as the write would have done; the dry run says that its type is right if it is there."""
+    key = key_path(change["namespace"], change["key"])
+    try:
+        api.get(key)
+    except CliError as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        api.send("POST", keys_path(change["namespace"]), {"key": change["key"], "type": type_})
 
 
 def _send(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def apply_command(
         return
     protected = [each.env for each in plans if somebody() and not terms.yes and _apply.is_protected(api, each.env)]
     if protected:
-        ask(f"{' and '.join(protected)}: protected. Write this?")
+        ask(f"{' and '.join(protected)}: protected. Propose this?")
     releases = _carry_out(api, drift, plans, replace(terms, yes=True))
     done = [f"{release['env']} revision {release['revision']}" for release in releases]
     emit(output, _as_dict(drift) | {"releases": releases}, lambda: done)
