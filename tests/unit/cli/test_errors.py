@@ -56,7 +56,10 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
         {"code": "internal", "detail": "something is wrong; the log has more", "request_id": "ab12"},
         "something is wrong; the log has more; look for request ab12 there",
     ),
-    ({"code": "unauthenticated", "detail": "unknown token"}, "unknown token; check CONFIGSVC_TOKEN"),
+    (
+        {"code": "unauthenticated", "detail": "unknown token"},
+        "unknown token; check CONFIGSVC_TOKEN, or `configctl login` again",
+    ),
     ({"code": "new", "title": "Odd"}, "Odd"),
     ({"code": "new"}, "the service answered 409"),
     ({"code": "new", "detail": "two\nlines \x1b[2J"}, "two lines  [2J"),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from configclient.cli import _yaml, formats
@@ -46,6 +46,7 @@ def test_a_typed_file_reads_as_it_was_written(name: str) -> None:
     format_ = formats.named(name)
     trees = TREES if name == "toml" else TREES | st.none()
 
+    @settings(max_examples=60)
     @hard_values
     @given(st.dictionaries(KEYS, trees, max_size=3))
     def check(values: dict[str, Any]) -> None:
@@ -60,6 +61,7 @@ def test_a_file_of_texts_reads_as_it_was_written(name: str) -> None:
     """Every value as text, numbers and trees as JSON."""
     format_ = formats.named(name)
 
+    @settings(max_examples=60)
     @hard_values
     @given(st.dictionaries(KEYS, TREES, max_size=3))
     def check(values: dict[str, Any]) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from configclient.cli._options import Terms
 
 
+# Declaring more keys than this takes long enough to wonder.
+DECLARED_SILENTLY_MAX = 100
+
+
 @dataclass(frozen=True)
 class Plan:
     """The steps towards a state of one environment, and what they start from."""
@@ -108,9 +112,16 @@ def try_out(api: Api, plan: Plan, terms: Terms, *, quiet: bool = False) -> None:
         click.echo("dry run, nothing was written", err=True)
 
 
-def declare(api: Api, steps: Iterable[Step]) -> None:
-    """Declares the keys of these steps."""
-    for step in steps:
+def declare(api: Api, steps: Sequence[Step]) -> None:
+    """Declares the keys of these steps; where there are many, a person sees how far it is."""
+    if somebody() and len(steps) > DECLARED_SILENTLY_MAX:
+        from rich.console import Console
+        from rich.progress import track
+
+        shown: Iterable[Step] = track(steps, "declaring keys", console=Console(stderr=True), transient=True)
+    else:
+        shown = steps
+    for step in shown:
         api.send("POST", keys_path(step.namespace), {"key": step.key, "type": step.type})
 
 

@@ -52,7 +52,7 @@ EXIT_BY_STATUS = {
 }
 
 NEXT_STEP_BY_CODE = {
-    "unauthenticated": "check CONFIGSVC_TOKEN",
+    "unauthenticated": "check CONFIGSVC_TOKEN, or `configctl login` again",
     "forbidden": "ask an admin for a grant that allows it",
     "not_found": "check the names, and that your token may see them",
     "conflict": "look at what is there, then try again",
