@@ -2,6 +2,7 @@
 
 Reads the outbox, publishes each release to Redis (its parts, then its header), marks it. Any number of relays may run;
 one leads, by a lease in the database. Every second the leader repeats the header of each environment's newest release.
+When there is nothing to publish it sweeps a little now and then (`sweeper.py`).
 
 States:
 
@@ -46,6 +47,7 @@ from configsvc.delivery.bell import Bell
 from configsvc.delivery.faults import FaultLog
 from configsvc.delivery.keeper import AccountKeeper
 from configsvc.delivery.publisher import Message, Publisher
+from configsvc.delivery.sweeper import Sweeper
 from configsvc.domain import cursors, messages
 from configsvc.settings import Settings
 from configsvc.store import outbox
@@ -92,6 +94,7 @@ class _Relay:
         self._bell = Bell()
         self._bell.ring_on(stop)
         self._holder = uuid4()
+        self._sweeper = Sweeper()
         self._leads = False
         self._renewed_at = 0.0
         self._heartbeat_at = 0.0
@@ -139,6 +142,7 @@ class _Relay:
                 self._bell.pause(_CEDE_S)
                 continue
             if not more:
+                self._sweeper.sweep(connection)
                 self._bell.wait_for_hints(connection, until=self._heartbeat_at)
 
     def _publish(self, connection: Connection, rows: Sequence[Row]) -> bool:

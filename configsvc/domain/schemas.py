@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import jsonschema_rs
 
-from configsvc.domain import strict_json
+from configsvc.domain import references, strict_json
 
 #: Larger schemas are programs, not bounds.
 SCHEMA_BYTES_MAX = 64 * 1024
@@ -32,8 +32,8 @@ def to_text(schema: object) -> str:
     """Return the canonical text of a schema that is fit to be declared.
 
     Raises:
-        ValueError: it is no JSON Schema 2020-12, refers to something outside itself, has a pattern that can't be
-            matched in linear time, or is larger than ``SCHEMA_BYTES_MAX``.
+        ValueError: it is no JSON Schema 2020-12, refers to something outside itself or to itself, has a pattern that
+            can't be matched in linear time, or is larger than ``SCHEMA_BYTES_MAX``, or its references blow up.
     """
     if not isinstance(schema, dict | bool):  # jsonschema-rs would take a string for JSON text
         raise ValueError("must be a JSON Schema: an object, or true or false")  # noqa: TRY004  # one of its reasons
@@ -42,6 +42,7 @@ def to_text(schema: object) -> str:
         raise ValueError(f"is {len(text.encode())} bytes of JSON; the limit for one schema is {SCHEMA_BYTES_MAX}")
     if isinstance(schema, dict) and schema.get("$schema", _DIALECT) != _DIALECT:
         raise ValueError(f"must be JSON Schema 2020-12: $schema must be absent or {_DIALECT}")
+    references.check(schema)
     try:
         _compiled(text)
     except jsonschema_rs.ValidationError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import doctest
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,22 @@ def test_the_documented_examples_run() -> None:
     results = doctest.testmod(configclient.testing)
     assert results.attempted > 5
     assert results.failed == 0
+
+
+def test_the_guides_examples_run() -> None:
+    """So does what docs/client.md shows under "Tests of your own", with what it says about it."""
+    guide = Path(__file__).parents[3] / "docs" / "client.md"
+    _, _, section = guide.read_text().partition("## Tests of your own\n")
+    lines = section.partition("\n## ")[0].splitlines()
+    names: dict[str, Any] = {}
+    exec("\n".join(line.strip() for line in lines if line.startswith("    ")), names)
+    with names["client"] as client:
+        assert client.snapshot().revision == 3
+        assert client.get("payments", "rate_limit") == 200
+        assert client.get("payments", "greeting") is None
+        assert client.get("global", "on") is True
+        assert client.status().last_error == "no route to host"
+    assert names["fake_config"] is fake_config
 
 
 def test_it_is_a_client(fake_config: FakeClient) -> None:

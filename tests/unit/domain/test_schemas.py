@@ -20,9 +20,10 @@ SECRET = "hunter2"
         ({"maximum": 1e308}, 1e308, 1.1e308),
         ({"$defs": {"port": {"type": "integer"}}, "items": {"$ref": "#/$defs/port"}}, [1], ["1"]),
         ({"$id": "https://a.example/s", "$ref": "https://a.example/s#/$defs/a", "$defs": {"a": {"const": 1}}}, 1, 2),
-        ({"$ref": DIALECT}, {"type": "string"}, {"type": 5}),  # the draft itself is known without a network
-        ({"properties": {"left": {"$ref": "#"}}, "required": ["n"]}, {"n": 1, "left": {"n": 2}}, {"n": 1, "left": {}}),
-        ({"$ref": "#"}, 5, None),  # refers to itself for ever, and ends
+        ({"$ref": "#port", "$defs": {"a": {"$anchor": "port", "type": "integer"}}}, 1, "1"),
+        ({"$ref": "#/$defs/a~1b%25", "$defs": {"a/b%": {"type": "integer"}}}, 1, "1"),
+        ({"properties": {"$ref": {"type": "integer"}}}, {"$ref": 1}, {"$ref": "1"}),
+        ({"const": {"$ref": "#"}}, {"$ref": "#"}, 1),
     ],
 )  # fmt: skip
 def test_a_schema_takes_what_it_says(schema: object, good: object, bad: object) -> None:
@@ -53,6 +54,12 @@ def test_a_schema_takes_what_it_says(schema: object, good: object, bad: object) 
         {"$ref": "#/$defs/nowhere"},
         {"$ref": "#nowhere"},
         {"$dynamicRef": "https://example.com/schema#x"},
+        {"$ref": DIALECT},
+        {"$ref": "#"},
+        {"properties": {"left": {"$ref": "#"}}},
+        {"$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"},
+        {"$dynamicAnchor": "x", "items": {"$dynamicRef": "#x"}},
+        {"properties": {"a": {"$id": "https://a.example/b", "$ref": "#"}}},
         {"pattern": "(?=a)b"},
         {"pattern": "(?<!a)b"},
         {"pattern": r"(a)\1"},
@@ -133,3 +140,22 @@ def test_a_message_is_short() -> None:
     """A schema's long list of choices is not repeated whole in every message."""
     text = schemas.to_text({"enum": [f"choice-{number}" for number in range(2_000)]})
     assert len(str(schemas.problem(text, "x"))) <= schemas.MESSAGE_CHARACTERS_MAX
+
+
+def chain(length: int, twice: bool) -> dict[str, object]:
+    """A schema whose parts refer to the next one each, once or twice."""
+    names = [f"d{number}" for number in range(length)]
+    parts: dict[str, object] = {"d" + str(length): {"type": "string"}}
+    for name, following in zip(names, [*names[1:], f"d{length}"], strict=True):
+        parts[name] = {"anyOf": [{"$ref": f"#/$defs/{following}"}] * (2 if twice else 1)}
+    return {"$ref": "#/$defs/d0", "$defs": parts}
+
+
+def test_references_that_blow_up_are_refused() -> None:
+    """Doubling at each of 12 steps is too much; so is a chain of hundreds; a chain of 20 is fine."""
+    assert schemas.problem(schemas.to_text(chain(20, twice=False)), "a") is None
+    assert schemas.problem(schemas.to_text(chain(8, twice=True)), 1)
+    with pytest.raises(ValueError, match="more than 5000 parts"):
+        schemas.to_text(chain(12, twice=True))
+    with pytest.raises(ValueError, match="levels deep"):
+        schemas.to_text(chain(700, twice=False))
