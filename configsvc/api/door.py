@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from configsvc.domain import names, strict_json
 from configsvc.errors import Malformed, PayloadTooLarge, ValidationFailed
-from configsvc.service.releases import ERRORS_MAX, Condition
+from configsvc.service.edits import ERRORS_MAX
+from configsvc.service.writes import Condition
 
 #: One request body: four times the largest value, and small enough to hold many at once.
 BODY_BYTES_MAX = 1024 * 1024

@@ -7,7 +7,8 @@ from configsvc.api.models import Change, NewRelease, Note, PutValue, Restore, Ro
 from configsvc.api.requests import caller
 from configsvc.domain.releases import Edit
 from configsvc.service.plans import Plans
-from configsvc.service.releases import Outcome, Releases, Terms, Write
+from configsvc.service.releases import Releases
+from configsvc.service.writes import Outcome, Terms, Write
 
 _SCOPE = "/v1/namespaces/<namespace>/envs/<env>"
 

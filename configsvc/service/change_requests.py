@@ -16,7 +16,8 @@ from configsvc.domain.reviews import Proposed
 from configsvc.errors import Forbidden, NotFound, PayloadTooLarge, RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
-from configsvc.service.releases import Outcome, Releases, Terms, Write
+from configsvc.service.releases import Releases
+from configsvc.service.writes import Outcome, Terms, Write
 from configsvc.store import audit
 from configsvc.store import change_requests as store
 from configsvc.store import secrets as secret_store

@@ -9,7 +9,8 @@ from configsvc.domain import releases
 from configsvc.errors import NotFound
 from configsvc.service.access import Caller
 from configsvc.service.history import History
-from configsvc.service.releases import Outcome, Releases, Terms, Write
+from configsvc.service.releases import Releases
+from configsvc.service.writes import Outcome, Terms, Write
 from configsvc.store import history as store
 from configsvc.store.database import Database
 

@@ -5,17 +5,18 @@ decided once more by ``commit_release`` under the environment's lock.
 """
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-from configsvc.domain import releases, schemas, values
+from configsvc.domain import releases
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit, SchemaEdit
-from configsvc.errors import Conflict, Malformed, NotFound, RequestError, StalePlan, ValidationFailed
+from configsvc.domain.releases import Edit
+from configsvc.errors import Conflict, Malformed, RequestError, StalePlan
 from configsvc.service import answers
 from configsvc.service.access import Caller, not_found
+from configsvc.service.edits import Values, undeclared, value_texts
 from configsvc.service.keys import Declaration, declare, give_schema, record_declared, record_schema
 from configsvc.service.secrets import Plain, Secrets
+from configsvc.service.writes import Condition, Outcome, Terms, Write
 from configsvc.store import catalog as catalog_store
 from configsvc.store import history as history_store
 from configsvc.store import releases as store
@@ -25,58 +26,8 @@ from configsvc.store.database import Connection, Database, Row
 from configsvc.store.releases import Commit, Committed, Idempotency, Leave
 from configsvc.store.secrets import Kept
 
-#: Problems named in one answer; more would not help anybody.
-ERRORS_MAX = 20
 #: How often a plan is made anew because its base moved, before the caller is told.
 PLANS_MAX = 3
-
-
-@dataclass(frozen=True)
-class Condition:
-    """An If-Match: the scope's cursor, or one key's version."""
-
-    cursor: str | None = None
-    version: int | None = None
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How a write is wanted: with which note, under which condition, recognisable by what, for real or to see only."""
-
-    note: str = ""
-    condition: Condition = Condition()
-    idempotency: Idempotency | None = None
-    dry_run: bool = False
-    #: Why a protected environment is to be written without a review.
-    break_glass: str | None = None
-
-
-@dataclass(frozen=True)
-class Write:
-    """What is to be written. ``declare_type``: declare the (single) key with this type if it is not there yet.
-
-    ``base``: the edits are a plan that was made at this revision, and hold only while no later release has touched
-    their namespaces. ``namespace``: what a plan is about, because one that finds nothing to do has no edits.
-    ``request``: the approved request that this is, and its edition; whoever applies it has been authorised for it.
-    ``schemas``: what keys are given another schema in the same transaction; only an approved request has some.
-    """
-
-    env: str
-    edits: Sequence[Edit]
-    kind: str = "edit"
-    declare_type: str | None = None
-    base: int | None = None
-    namespace: str | None = None
-    request: tuple[int, int] | None = None
-    schemas: Sequence[SchemaEdit] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a write answers."""
-
-    answer: Mapping[str, object]
-    replayed: bool
 
 
 class Releases:
@@ -291,12 +242,11 @@ class Releases:
                 raise not_found(None, write.env)
             if row["namespace_id"] is None:
                 raise not_found(edit.namespace, write.env)
-        undeclared = [edit for edit, row in zip(write.edits, resolved, strict=True) if row["key_id"] is None]
-        if undeclared:
-            raise _undeclared(undeclared)
+        if missing := [edit for edit, row in zip(write.edits, resolved, strict=True) if row["key_id"] is None]:
+            raise undeclared(missing)
         return resolved
 
-    def values(self, connection: Connection, env: str, edits: Sequence[Edit], resolved: Sequence[Row]) -> "Values":
+    def values(self, connection: Connection, env: str, edits: Sequence[Edit], resolved: Sequence[Row]) -> Values:
         """Check the edits' values, and seal those of secret keys.
 
         Raises:
@@ -335,20 +285,6 @@ class Releases:
         return declared
 
 
-@dataclass(frozen=True)
-class Values:
-    """What a release writes, beside its edits: canonical texts (None deletes), or secrets; empty without any."""
-
-    texts: Sequence[str | None] = field(repr=False)
-    secrets: Sequence[Kept | None]
-
-    def shown(self, dry_run: bool) -> Sequence[Mapping[str, object] | None]:
-        """Return what shows of each secret. What is only tried has no fingerprint: it would make guessing free."""
-        if not self.secrets:
-            return [None] * len(self.texts)
-        return [answers.secret(None if dry_run else secret.fingerprint) if secret else None for secret in self.secrets]
-
-
 def _foreseen(row: Row) -> dict[str, object] | None:
     if row["to_fingerprint"] is not None:
         return {"version": row["to_version"], **answers.secret(None)}
@@ -377,49 +313,6 @@ def _authorise(caller: Caller, terms: Terms, namespace: str, env: str, protected
 def _leave(write: Write, terms: Terms) -> Leave:
     request, edition = write.request or (None, None)
     return Leave(request, edition, terms.break_glass, preview=terms.dry_run)
-
-
-def value_texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | None]:
-    """Return the canonical texts of the edits' values, None for a delete and for what points to a secret.
-
-    What points to a secret keeps its value as it was checked when it was written: nothing is opened here.
-
-    Raises:
-        ValidationFailed: a value is not of its key's type, or breaks its schema; each is named.
-    """
-    texts: list[str | None] = []
-    errors = []
-    for edit, row in zip(edits, resolved, strict=True):
-        text = None
-        if edit.secret is not None:
-            if edit.secret.type != row["type"]:
-                errors.append((edit.at("value"), f"was a {edit.secret.type}, and the key's type is {row['type']} now"))
-        elif not edit.delete:
-            try:
-                text = values.to_text(row["type"], edit.value)
-            except ValueError as error:
-                errors.append((edit.at("value"), str(error)))
-            else:
-                if row["schema"] and (problem := schemas.problem(row["schema"], edit.value)):
-                    errors.append((edit.at("value"), f"breaks the key's schema: {problem}"))
-        texts.append(text)
-    if errors:
-        raise ValidationFailed(errors[:ERRORS_MAX])
-    return texts
-
-
-def _undeclared(edits: Sequence[Edit]) -> Exception:
-    if not edits[0].field:  # the path named it, not the body
-        return NotFound(
-            f"there is no key {edits[0].key} declared in {edits[0].namespace}: declare it, "
-            'or send its "type" along with a PUT'
-        )
-    return ValidationFailed(
-        [
-            (edit.at("key"), f"{edit.key} is not declared: POST it to /v1/namespaces/{edit.namespace}/keys first")
-            for edit in edits[:ERRORS_MAX]
-        ]
-    )
 
 
 def _replay(connection: Connection, env: str, env_id: int, revision: int, chain_hash: bytes, changed: bool) -> Outcome:

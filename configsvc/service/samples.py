@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from configsvc.service.access import new_token, parts_of
 from configsvc.service.tokens import Wanted, keep
 from configsvc.store import access as store
-from configsvc.store import catalog
+from configsvc.store import audit, catalog
 from configsvc.store.access import NewGrant
 from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 
 _ACTOR = "configsvc dev"
+_ORIGIN = Origin(_ACTOR, "", "local")
 NAMESPACES = {
     "global": "Settings that every application reads",
     "payments": "A sample: what the payments team owns",
@@ -30,6 +31,7 @@ def ensure(database_url: str, tokens: Mapping[str, str] | None) -> dict[str, str
             if not catalog.namespace_exists(database, name):
                 with database.transaction() as connection:
                     catalog.insert_namespace(connection, name=name, description=description, actor=_ACTOR)
+                    audit.record(connection, _ORIGIN, "namespace.create", {}, namespaces=[name])
         kept = dict(tokens or {})
         return {role: _ensure_token(database, role, kept.get(role)) for role in ROLES}
     finally:
@@ -48,5 +50,5 @@ def _ensure_token(database: Database, role: str, kept: str | None) -> str:
         # A token of this name whose secret was lost with its file is of no use to anybody.
         store.revoke_token_named(connection, role)
         wanted = Wanted(role, [NewGrant(role, "*", None)])
-        keep(connection, Origin(_ACTOR, "", "local"), wanted, role, token_id, secret_hash)
+        keep(connection, _ORIGIN, wanted, role, token_id, secret_hash)
     return token

@@ -13,8 +13,9 @@ from configsvc.domain.releases import Edit
 from configsvc.errors import ReviewRequired
 from configsvc.service.access import Caller
 from configsvc.service.keys import lock, present_texts
-from configsvc.service.releases import Releases, Terms, Write
+from configsvc.service.releases import Releases
 from configsvc.service.secrets import Secrets
+from configsvc.service.writes import Terms, Write
 from configsvc.store import audit
 from configsvc.store import catalog as store
 from configsvc.store.database import Connection, Database, Row

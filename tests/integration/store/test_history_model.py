@@ -22,8 +22,9 @@ from configsvc.service.bodies import Bodies
 from configsvc.service.history import History
 from configsvc.service.keys import Declaration, Keys
 from configsvc.service.plans import Plans
-from configsvc.service.releases import Condition, Outcome, Releases, Terms, Write
+from configsvc.service.releases import Releases
 from configsvc.service.secrets import Secrets
+from configsvc.service.writes import Condition, Outcome, Terms, Write
 from configsvc.store import catalog, config
 from configsvc.store import history as history_store
 from tests.integration.store.world import ORIGIN, World
