@@ -44,8 +44,8 @@ def test_every_kind_of_change_is_recorded(admin: Caller, ops: Caller) -> None:
     ops.delete("/v1/namespaces/payments/keys/a")
     seen = events(admin)
     assert [event["action"] for event in seen if event["actor"] != "configsvc dev"] == [
-        "namespace.create", "environment.create", "environment.update", "token.create", "grant.create", "grant.delete", "token.revoke",
-        "key.declare", "key.update", "release.edit", "release.edit", "key.delete",
+        "namespace.create", "environment.create", "environment.update", "token.create", "grant.create", "grant.delete",
+        "token.revoke", "key.declare", "key.update", "release.edit", "release.edit", "key.delete",
     ]  # fmt: skip
     (release,) = [event for event in seen if event["request_id"] == "my-request"]
     wanted = {"env": "staging", "revision": 1, "actor": "ops", "namespaces": ["payments"], "address": "127.0.0.1"}

@@ -231,7 +231,7 @@ def test_a_person_is_asked_before_production(
     """After the plan; no means no, and no key is declared."""
     session = terminal("import", file, "--namespace", namespace, "--env", "production", **ops)
     session.expect_exact("8 new")
-    session.expect_exact("production is protected. Write this to it? [y/N]: ")
+    session.expect_exact("production is protected. Propose this? [y/N]: ")
     session.sendline("n")
     assert ended(session)[0] == 130
     assert configctl.json("keys", "list", namespace)["items"] == []
