@@ -148,6 +148,8 @@ class Authenticator:
         # All held requests of a token are authenticated at the same moment: after every release.
         self._token = Together[str, Row | None](lambda token_id: store.token_by_id(database, token_id))
         self._mark_used = partial(store.mark_used, database)
+        #: Of all who share one look-up, one notes that the token is in use.
+        self._noted: TTLCache[str, bool] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
         self._lock = threading.Lock()
         self._seen: TTLCache[str, Identity] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
 
@@ -170,12 +172,19 @@ class Authenticator:
                 self._seen[cache_key] = known
         return Caller(known, Origin(known.name, request_id, address))
 
+    def _note_use(self, token_id: str) -> None:
+        with self._lock:
+            noted = self._noted.setdefault(token_id, False)
+            self._noted[token_id] = True
+        if not noted:
+            self._mark_used(token_id)
+
     def _look_up(self, token_id: str, digest: bytes) -> Identity:
         row = self._token(token_id)
         if not hmac.compare_digest(digest, row["secret_hash"] if row else bytes(32)) or row is None:
             raise Unauthenticated("this token is unknown, expired or revoked")
         if row["long_unused"]:
-            self._mark_used(token_id)
+            self._note_use(token_id)
         grants = tuple(
             Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
             for grant in row["grants"]
