@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from flask import Request
@@ -152,7 +152,8 @@ def parse_time(text: str) -> datetime | None:
     """Return a moment that is written with its zone, None if it is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     return None if moment.tzinfo is None else moment
 

@@ -170,9 +170,10 @@ class ChangeRequests:
         """
         with self._database.connection() as connection:
             request = _visible_request(connection, caller, request_id)
-        if caller.principal != request["principal"]:
-            for namespace in request["namespaces"]:
-                caller.require(Action.WRITE, namespace, request["env"], bool(request["review_required"]))
+        # A token that the author minted counts as the author, and may have smaller rights.
+        right = Action.PROPOSE if caller.principal == request["principal"] else Action.WRITE
+        for namespace in request["namespaces"]:
+            caller.require(right, namespace, request["env"], bool(request["review_required"]))
 
         def plan() -> Write:
             with self._database.connection() as connection:
@@ -273,6 +274,8 @@ def _visible(caller: Caller, request: Row) -> bool:
 def _authors_only(caller: Caller, request: Row, step: str) -> None:
     if caller.principal != request["principal"]:
         raise Forbidden(f"only its author, {request['author']}, can {step} request {request['id']}")
+    for namespace in request["namespaces"]:
+        caller.require(Action.PROPOSE, namespace, request["env"])
 
 
 def _again(rows: Sequence[Row]) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
@@ -313,7 +316,7 @@ def _may(caller: Caller, request: Row) -> Sequence[str]:
         "reject": may(Action.APPROVE),
         "comment": may(Action.PROPOSE),
         "edit": mine and may(Action.PROPOSE),
-        "withdraw": mine,
+        "withdraw": mine and may(Action.PROPOSE),
         "apply": may(Action.WRITE) or (mine and may(Action.PROPOSE)),
     }
     steps = {"approve": "review", "reject": "review"}

@@ -348,3 +348,13 @@ def test_what_is_applied_replaces_what_was_approved_to_be_replaced(ops: Caller, 
         if applied.status_code == 200:
             assert applied.json["changes"][0]["version"] == base + 1
     assert outcomes <= {(200, "applied"), (409, "void")}
+
+
+def test_a_minted_token_counts_as_its_maker_and_has_its_own_rights(ops: Caller, admin: Caller, app: Any) -> None:
+    """A viewer's token that the author minted neither applies nor withdraws what the author proposed."""
+    request = propose(admin, rate_limit=200)
+    approve(ops, request)
+    viewer = Caller(app, admin.post("/v1/tokens", {"name": "mine", "grants": [{"role": "viewer"}]}).json["token"])
+    for name in ("apply", "withdraw"):
+        assert step(viewer, request, name).status_code == 403
+    assert look(ops, request)["status"] == "approved"
