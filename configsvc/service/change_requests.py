@@ -13,7 +13,7 @@ from configsvc.domain import releases, reviews
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit, SchemaEdit, SecretRef
 from configsvc.domain.reviews import Proposed
-from configsvc.errors import Forbidden, NotFound, PayloadTooLarge, RevisionMismatch, ValidationFailed
+from configsvc.errors import Conflict, Forbidden, Hidden, PayloadTooLarge, RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
 from configsvc.service.releases import Releases
@@ -179,7 +179,10 @@ class ChangeRequests:
             with self._database.connection() as connection:
                 now = _get(connection, request_id)
                 reviews.check("apply", request_id, now["status"], now["void_reason"])
-                edits, schemas = _again(store.changes(connection, now))
+                rows = store.changes(connection, now)
+            if any(row["key_deleted"] for row in rows):
+                raise Conflict(f"request {request_id} is about a key that was deleted since: edit it, and look again")
+            edits, schemas = _again(rows)
             return Write(
                 now["env"], edits, "request", namespace=now["namespaces"][0], schemas=schemas,
                 request=(request_id, now["edition"]),
@@ -262,8 +265,8 @@ def _visible_request(connection: Connection, caller: Caller, request_id: int) ->
     return request
 
 
-def _no_request(request_id: int) -> NotFound:
-    return NotFound(f"there is no request {request_id} that you may see")
+def _no_request(request_id: int) -> Hidden:
+    return Hidden(f"there is no request {request_id} that you may see")
 
 
 def _visible(caller: Caller, request: Row) -> bool:

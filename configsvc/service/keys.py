@@ -8,7 +8,7 @@ from configsvc.crypto.envelope import Place
 from configsvc.domain import names, schemas
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import SchemaEdit
-from configsvc.errors import Conflict, NotFound, ReviewRequired, ValidationFailed
+from configsvc.errors import Conflict, Forbidden, NotFound, ReviewRequired, ValidationFailed
 from configsvc.service.access import Caller, not_found
 from configsvc.service.secrets import Secrets
 from configsvc.store import audit
@@ -99,7 +99,7 @@ class Keys:
                 return row
             present = store.values_of_key(connection, key["id"])
             leave = _leave(caller, namespace, present, break_glass)
-            check_values(self._secrets, schema, namespace, name, present)
+            check_values(schema, present)
             row = store.change_key(connection, key["id"], description, schema)
             record_schema(connection, caller, namespace, name, changes["schema"], leave)
         return row
@@ -130,20 +130,26 @@ def lock(connection: Connection, namespace: str, name: str) -> Row:
 
 def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> dict[str, object]:
     """Refuse whoever may not change what values have to be like; return by what leave it is done, for the record."""
+    if any(not caller.may(Action.READ, namespace, row["env"]) for row in present):
+        raise Forbidden("the key has a value in an environment that you have no grant on: ask somebody who has one")
     protected = [row["env"] for row in present if row["review_required"]]
-    for env in protected:
-        caller.require(Action.BREAK_GLASS if break_glass else Action.WRITE, namespace, env, protected=True)
-        if not break_glass:
-            raise ReviewRequired(env)
+    for row in present:
+        action = Action.BREAK_GLASS if row["review_required"] and break_glass else Action.WRITE
+        caller.require(action, namespace, row["env"], bool(row["review_required"]))
+    if protected and not break_glass:
+        raise ReviewRequired(protected[0])
     return {"break_glass": break_glass} if protected else {}
 
 
-def check_values(secrets: Secrets, schema: str | None, namespace: str, name: str, present: Sequence[Row]) -> None:
-    """Raise ValidationFailed where a present value would break a schema; each environment is named."""
+def check_values(schema: str | None, present: Sequence[Row]) -> None:
+    """Raise ValidationFailed where a present value would break a schema; each environment is named.
+
+    Secrets are not held against it: what a schema says of them would tell them, bit by bit.
+    """
     if schema is None:
         return
-    texts = present_texts(secrets, namespace, name, present)
-    found = [(row["env"], schemas.problem(schema, json.loads(text))) for row, text in zip(present, texts, strict=True)]
+    plain = [row for row in present if row["value_id"] is None]
+    found = [(row["env"], schemas.problem(schema, json.loads(row["value"]))) for row in plain]
     if errors := [
         ("schema", f"the present value in {env} would break it: {problem}") for env, problem in found if problem
     ]:
@@ -157,18 +163,25 @@ def present_texts(secrets: Secrets, namespace: str, name: str, present: Sequence
     return [row["value"] if row["value_id"] is None else next(opened) for row in present]
 
 
-def give_schema(connection: Connection, secrets: Secrets, edit: SchemaEdit) -> None:
-    """Give a key the schema that a request proposed for it.
+def give_schema(connection: Connection, env: str, edit: SchemaEdit) -> None:
+    """Give a key the schema that a request of an environment proposed for it.
 
     Raises:
-        Conflict: the key was defined anew since.
+        Conflict: the key was defined anew since, or has a value in another protected environment, whose people did not
+            approve this.
         ValidationFailed: a present value would break it.
     """
     key = lock(connection, edit.namespace, edit.key)
     if edit.definition not in (None, key["definition"]):
         raise Conflict(f"{edit.namespace}/{edit.key} was given another schema since: edit the request, and look again")
     schema = schema_text(edit.schema)
-    check_values(secrets, schema, edit.namespace, edit.key, store.values_of_key(connection, key["id"]))
+    present = store.values_of_key(connection, key["id"])
+    if any(row["review_required"] and row["env"] != env for row in present):
+        raise Conflict(
+            f"{edit.namespace}/{edit.key} has a value in another protected environment: propose its schema there, or, "
+            "where there are several, break the glass"
+        )
+    check_values(schema, present)
     store.change_key(connection, key["id"], key["description"], schema)
 
 

@@ -114,7 +114,7 @@ class Releases:
             # First the environment, then its keys, as commits lock them.
             lock_environment(connection, write.env)
         for edit in write.schemas:
-            give_schema(connection, self._secrets, edit)
+            give_schema(connection, write.env, edit)
         declared = write.declare_type is not None and self._declare(connection, caller, write, terms)
         outcome = self.written(connection, caller, write, terms)
         if declared:

@@ -358,3 +358,33 @@ def test_a_minted_token_counts_as_its_maker_and_has_its_own_rights(ops: Caller, 
     for name in ("apply", "withdraw"):
         assert step(viewer, request, name).status_code == 403
     assert look(ops, request)["status"] == "approved"
+
+
+def test_another_environments_request_does_not_reach_production(ops: Caller, developer: Caller) -> None:
+    """A schema of a key that has a value in production is approved there, whatever is approved elsewhere."""
+    change = {"namespace": "payments", "key": "rate_limit", "schema": {"maximum": 100}}
+    request = developer.post("/v1/envs/development/requests", {"changes": [change]}).json
+    approve(ops, request)
+    assert step(developer, request, "apply").status_code == 409
+    assert ops.get("/v1/namespaces/payments/keys/rate_limit").json["schema"] is None
+
+
+def test_an_approval_is_not_for_a_key_that_was_declared_anew(ops: Caller, developer: Caller) -> None:
+    """Deleted and declared again it is another key, and the request is not applied to it."""
+    ops.post("/v1/namespaces/payments/keys", {"key": "fresh", "type": "int"})
+    request = propose(developer, fresh=5)
+    approve(ops, request)
+    assert developer.delete("/v1/namespaces/payments/keys/fresh").status_code == 204
+    developer.post("/v1/namespaces/payments/keys", {"key": "fresh", "type": "int"})
+    assert step(developer, request, "apply").status_code == 409
+    assert "fresh" not in values(ops)
+
+
+def test_a_schema_takes_rights_wherever_the_key_has_a_value(ops: Caller, limited: Callable[..., Caller]) -> None:
+    """Without a grant on one of them it is refused, and that environment is not named."""
+    ops.put("/v1/namespaces/payments/envs/staging/config/burst", {"value": 1})
+    narrow = limited("developer", "payments", ["development"])
+    answer = narrow.patch("/v1/namespaces/payments/keys/burst", {"schema": {"maximum": 0}})
+    assert answer.status_code == 403
+    assert "staging" not in answer.text
+    assert "production" not in answer.text
