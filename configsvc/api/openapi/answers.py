@@ -111,6 +111,12 @@ class Key(Answer):
     created_at: Moment
 
 
+class Keys(Answer):
+    """Declared keys, in the order in which they were asked for."""
+
+    items: list[Key]
+
+
 class ReleaseMade(Answer):
     """A release that something else took."""
 

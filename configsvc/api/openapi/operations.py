@@ -177,6 +177,14 @@ OPERATIONS: Sequence[Operation] = (
     ),
     _read("keys.list_keys", f"GET {_KEYS}", "List declared keys, newest first", answers.Page[answers.Key], *_PAGE),
     _create("keys.declare_key", f"POST {_KEYS}", "Declare a key", answers.Key, models.NewKey, "not_found"),
+    Operation(
+        "keys.declare_keys",
+        f"PATCH {_KEYS}",
+        "Declare several keys at once",
+        answers.Keys,
+        models.NewKeys,
+        codes=("forbidden", "not_found", "conflict"),
+    ),
     _read("keys.get_key", f"GET {_KEYS}/{{key}}", "Read a declaration", answers.Key),
     Operation(
         "keys.change_key",
