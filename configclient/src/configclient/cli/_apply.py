@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from configclient.cli import _render as render
 from configclient.cli._convergence import wait_for
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._paths import ENVS, config_path, keys_path, releases_path, with_query
-from configclient.cli._plan import BODY_BYTES_MAX, Kind, Scope, Step, changes, check_room, parts, size_of
+from configclient.cli._plan import BODY_BYTES_MAX, Kind, Scope, Step, bodies, changes, check_room, parts, size_of
 from configclient.cli._requests import propose
 from configclient.cli._states import first_items
 from configclient.cli._terminal import ask, somebody
@@ -21,10 +21,6 @@ from configclient.cli._terminal import ask, somebody
 if TYPE_CHECKING:
     from configclient.cli._http import Api
     from configclient.cli._options import Terms
-
-
-# Declaring more keys than this takes long enough to wonder.
-DECLARED_SILENTLY_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ def apply(api: Api, plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     protected = is_protected(api, plan.env)
     if protected and somebody() and not terms.yes:
         ask(f"{plan.env} is protected. Propose this?")
-    declare(api, [step for step in todo if step.kind is Kind.NEW])
+    declare(api, _new_keys(todo))
     if protected:
         for part in parts(todo):
             propose(api, plan.env, [step.change() for step in part], terms.note)
@@ -112,17 +108,19 @@ def try_out(api: Api, plan: Plan, terms: Terms, *, quiet: bool = False) -> None:
         click.echo("dry run, nothing was written", err=True)
 
 
-def declare(api: Api, steps: Sequence[Step]) -> None:
-    """Declares the keys of these steps; where there are many, a person sees how far it is."""
-    if somebody() and len(steps) > DECLARED_SILENTLY_MAX:
-        from rich.console import Console
-        from rich.progress import track
+def declare(api: Api, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Declares keys, by namespace: as few requests as can carry them, of each of which all are declared or none."""
+    for namespace, declarations in keys.items():
+        for part in bodies(declarations, dict):
+            api.send("PATCH", keys_path(namespace), {"keys": part})
 
-        shown: Iterable[Step] = track(steps, "declaring keys", console=Console(stderr=True), transient=True)
-    else:
-        shown = steps
-    for step in shown:
-        api.send("POST", keys_path(step.namespace), {"key": step.key, "type": step.type})
+
+def _new_keys(steps: Iterable[Step]) -> dict[str, list[dict[str, Any]]]:
+    keys: dict[str, list[dict[str, Any]]] = {}
+    for step in steps:
+        if step.kind is Kind.NEW:
+            keys.setdefault(step.namespace, []).append(step.declaration())
+    return keys
 
 
 def is_protected(api: Api, env: str) -> bool:

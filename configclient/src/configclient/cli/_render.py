@@ -45,6 +45,8 @@ def item(entry: Entry | None) -> str:
     """The value of an entry of a config answer, of a change list, or of one side of a difference."""
     if entry is None or entry.get("deleted"):
         return UNSET
+    if "schema" in entry:
+        return "no schema" if entry["schema"] is None else f"schema {short(entry['schema'])}"
     return short(entry["value"]) if "value" in entry else MASKED
 
 
@@ -155,8 +157,8 @@ def step(planned: Step, place: str = "") -> str:
     """The line of a step of a plan."""
     if planned.kind is Kind.CONFLICT:
         return click.style(f"{planned.namespace}/{planned.key}  {planned.reason}", fg="red")
-    new = UNSET if planned.kind is Kind.UNSET else short(planned.value)
-    note = f"new key, {planned.type}" if planned.kind is Kind.NEW else place
+    new = UNSET if planned.kind is Kind.UNSET else MASKED if planned.secret else short(planned.value)
+    note = f"new key, {'secret ' if planned.secret else ''}{planned.type}" if planned.kind is Kind.NEW else place
     return change_line(planned.namespace, planned.key, item(planned.old), new, note)
 
 
@@ -165,7 +167,7 @@ def declaration(planned: Declaration) -> str:
     if not planned.key:
         return click.style(f"{planned.namespace}  new namespace", fg="green")
     what = {
-        Deed.NEW: f"new key, {planned.body.get('type')}",
+        Deed.NEW: f"new key, {'secret ' if planned.body.get('secret') else ''}{planned.body.get('type')}",
         Deed.CHANGE: f"change of {', '.join(planned.body)}",
         Deed.DELETE: "delete the key",
         Deed.CONFLICT: planned.reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,14 @@ def apply_command(
 
 def _carry_out(api: Api, drift: Drift, plans: Sequence[Plan], terms: Terms) -> list[dict[str, Any]]:
     """Keys first, then values, then what only then is possible: tighter schemas, and keys without values."""
-    late = [each for each in drift.declarations if not _declare(api, each)]
+    new: dict[str, list[Mapping[str, Any]]] = {}
+    for each in drift.declarations:
+        if each.deed is Deed.NEW and not each.key:
+            api.send("POST", NAMESPACES, {"name": each.namespace, **each.body})
+        elif each.deed is Deed.NEW:
+            new.setdefault(each.namespace, []).append(each.body)
+    _apply.declare(api, new)
+    late = [each for each in drift.declarations if each.deed is not Deed.NEW and not _change(api, each)]
     for plan in plans:  # all of them, so that what one environment refuses is written to none
         _apply.try_out(api, plan, terms, quiet=True)
     releases = [release for plan in plans for release in _apply.apply(api, plan, terms)]
@@ -146,21 +153,16 @@ def _carry_out(api: Api, drift: Drift, plans: Sequence[Plan], terms: Terms) -> l
     return releases
 
 
-def _declare(api: Api, step: Declaration) -> bool:
-    """Makes or changes a namespace or key; tells whether that could be done before the values change."""
+def _change(api: Api, step: Declaration) -> bool:
+    """Changes a key; tells whether that could be done before the values change."""
     if step.deed is Deed.DELETE:
         return False
-    if not step.key:
-        api.send("POST", NAMESPACES, {"name": step.namespace, **step.body})
-    elif step.deed is Deed.NEW:
-        api.send("POST", keys_path(step.namespace), dict(step.body))
-    else:
-        try:
-            api.send("PATCH", key_path(step.namespace, step.key), dict(step.body))
-        except CliError as failure:
-            if failure.exit_code is not Exit.INVALID:
-                raise
-            return False
+    try:
+        api.send("PATCH", key_path(step.namespace, step.key), dict(step.body))
+    except CliError as failure:
+        if failure.exit_code is not Exit.INVALID:
+            raise
+        return False
     return True
 
 
