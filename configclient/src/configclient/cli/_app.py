@@ -26,6 +26,9 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
         "edit": ("edit",),
         "back": ("rollback", "restore", "undo"),
     },
+    "Reviews": {
+        "requests": ("requests", "approve"),
+    },
     "Files": {
         "files": ("import", "export"),
         "code": ("plan", "apply"),

@@ -33,11 +33,17 @@ CONFLICTS_SHOWN_MAX = 10
 
 
 class CliError(Exception):
-    """The command cannot do what it was asked. ``str(failure)`` is one line for people."""
+    """The command cannot do what it was asked. ``str(failure)`` is one line for people.
 
-    def __init__(self, message: str, exit_code: Exit) -> None:
+    ``code``: the service's word for what went wrong, empty where it was not the service. ``request_url``: where to
+    propose what takes a review.
+    """
+
+    def __init__(self, message: str, exit_code: Exit, code: str = "", request_url: str = "") -> None:
         super().__init__(one_line(message))
         self.exit_code = exit_code
+        self.code = code
+        self.request_url = request_url
 
 
 EXIT_BY_STATUS = {
@@ -65,7 +71,12 @@ NEXT_STEP_BY_CODE = {
 def from_problem(status: int, problem: Mapping[str, Any], retry_after: str | None = None) -> CliError:
     """The failure that a problem document (RFC 9457) describes; an unknown ``code`` still gives its text."""
     parts = [_what_happened(status, problem), _next_step(problem, retry_after)]
-    return CliError("; ".join(part.rstrip(".") for part in parts if part), EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE))
+    return CliError(
+        "; ".join(part.rstrip(".") for part in parts if part),
+        EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE),
+        str(problem.get("code", "")),
+        str(problem.get("request_url", "")),
+    )
 
 
 def one_line(text: str) -> str:

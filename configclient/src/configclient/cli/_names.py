@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from configclient.cli._paths import ENVS, NAMESPACES, keys_path, with_query
+from configclient.cli._paths import ENVS, NAMESPACES, REQUESTS, keys_path, with_query
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -66,7 +66,13 @@ def _keys(api: Api, ctx: click.Context) -> Iterable[str]:
     ]
 
 
+def _requests(api: Api, _: click.Context) -> Iterable[str]:
+    return [str(each["id"]) for each in api.get(with_query(REQUESTS, {"limit": SHOWN_MAX, "status": "open"}))["items"]]
+
+
 # docs/protocol.md, "Names and values".
 NAMESPACE = Name("a namespace", r"[a-z0-9][a-z0-9._-]{0,99}", _namespaces)
 KEY = Name("a key", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}", _keys)
 ENVIRONMENT = Name("an environment", r"[a-z0-9][a-z0-9_-]{0,19}", _environments)
+# The number of a change request.
+REQUEST = Name("a request", r"[1-9][0-9]{0,17}", _requests)

@@ -23,6 +23,8 @@ STATE = re.compile(r'(?:W/)?"?(?:(?P<version>v[0-9]{1,9})|r?(?P<cursor>[0-9]{1,1
 # A release; 0 is the empty beginning, and none.
 REVISION = click.IntRange(min=1)
 
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -97,15 +99,34 @@ def on_plan_terms(command: Command) -> Command:
     """Adds ``--note``, ``--dry-run``, ``--yes``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`."""
 
     @click.option("--note", default="", help="Why; it stays in the history.")
-    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @dry_run_option
     @click.option("-y", "--yes", is_flag=True, help="Do not ask: propose, where the environment is protected.")
-    @click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
-    @click.option("--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30.")
+    @_wait_options
     @functools.wraps(command)
     def wrapper(note: str, dry_run: bool, yes: bool, wait: bool, timeout: float, **rest: Any) -> Any:
         return command(terms=Terms(note, None, dry_run, yes, wait, timeout), **rest)
 
     return wrapper
+
+
+def on_terms_of_request(command: Command) -> Command:
+    """Adds ``--dry-run``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`. A request has its own note."""
+
+    @dry_run_option
+    @_wait_options
+    @functools.wraps(command)
+    def wrapper(dry_run: bool, wait: bool, timeout: float, **rest: Any) -> Any:
+        return command(terms=Terms(dry_run=dry_run, wait=wait, timeout_s=timeout), **rest)
+
+    return wrapper
+
+
+def _wait_options(command: Command) -> Command:
+    wait = click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
+    timeout = click.option(
+        "--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30."
+    )
+    return wait(timeout(command))
 
 
 def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Command], Command]:

@@ -8,6 +8,10 @@ Query = Mapping[str, str | int | None]
 ENVS = "/v1/envs"
 NAMESPACES = "/v1/namespaces"
 ME = "/v1/me"
+REQUESTS = "/v1/requests"
+AUDIT = "/v1/audit"
+TOKENS = "/v1/tokens"
+GRANTS = "/v1/grants"
 
 
 def config_path(env: str, namespace: str, key: str | None = None) -> str:
@@ -29,6 +33,26 @@ def key_path(namespace: str, key: str) -> str:
 def keys_path(namespace: str) -> str:
     """The path of a namespace's declared keys."""
     return f"{NAMESPACES}/{quote(namespace)}/keys"
+
+
+def request_path(number: str, step: str = "") -> str:
+    """The path of a change request, or of a step that it takes: reviews, withdraw, apply."""
+    return f"{REQUESTS}/{quote(number)}{f'/{step}' if step else ''}"
+
+
+def reveal_path(env: str, namespace: str, key: str) -> str:
+    """The path of a secret, for people."""
+    return f"{config_path(env, namespace, key)}/reveal"
+
+
+def token_path(token_id: str) -> str:
+    """The path of a token."""
+    return f"{TOKENS}/{quote(token_id)}"
+
+
+def grant_path(grant_id: int) -> str:
+    """The path of a grant."""
+    return f"{GRANTS}/{grant_id}"
 
 
 def env_path(env: str) -> str:

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from configclient.cli._paths import env_path
+from configclient.cli import _render as render
+from configclient.cli import _render_requests as shown
+from configclient.cli._convergence import wait_for
+from configclient.cli._errors import CliError, Exit
+from configclient.cli._output import emit
+from configclient.cli._paths import env_path, request_path, with_query
+from configclient.cli._states import change_lines
+from configclient.cli._terminal import ask, somebody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from configclient.cli._http import Api
+    from configclient.cli._options import Terms
 
 
 def propose(api: Api, env: str, changes: Sequence[Mapping[str, Any]], note: str) -> dict[str, Any]:
@@ -36,3 +44,53 @@ def _proposed(change: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, A
     if change.get("deleted"):
         return named | {"delete": True}
     return named | {"value": change["value"] if "value" in change else body.get("value")}
+
+
+def approve(api: Api, number: str, comment: str, digest: str | None, *, yes: bool) -> dict[str, Any]:
+    """Shows a request, asks, and approves just what was shown; gives the request as it is then.
+
+    ``digest``: of what was looked at before; something else is not approved. Raises :class:`CliError`, and
+    :class:`click.Abort` where the person says no.
+    """
+    request = api.get(request_path(number))
+    for line in shown.request(request):
+        click.echo(line, err=True)
+    if digest is not None and digest != request["digest"]:
+        raise _edited(number)
+    if "approve" in request["may"] and digest is None and not yes:
+        if not somebody():
+            raise CliError(
+                f"nobody is here to look at request {number}: give the --digest of what was looked at, or --yes",
+                Exit.USAGE,
+            )
+        ask(f"Approve this for {request['env']}?")
+    body = {"decision": "approve", "comment": comment, "digest": request["digest"]}
+    try:
+        return api.send("POST", request_path(number, "reviews"), body)
+    except CliError as failure:
+        raise _edited(number) if failure.code == "revision_mismatch" else failure from None
+
+
+def _edited(number: str) -> CliError:
+    return CliError(
+        f"request {number} is not what you looked at any more, and was not approved; look again: "
+        f"configctl approve {number}",
+        Exit.CONFLICT,
+    )
+
+
+def apply_request(api: Api, number: str, terms: Terms, output: str) -> None:
+    """Applies an approved request, and says what changed. Raises :class:`CliError`."""
+    if somebody() and not terms.dry_run:
+        for line in shown.request(api.get(request_path(number))):
+            click.echo(line, err=True)
+    path = with_query(request_path(number, "apply"), {"dry_run": "true" if terms.dry_run else None})
+    answer = api.write("POST", path, {})
+    place = f"{answer['env']} revision {answer['revision']}"
+    if terms.dry_run:
+        emit(output, answer, lambda: [line for row in answer["diff"] for line in shown.difference(row)])
+        click.echo(render.dry_run(answer | {"review_required": False}), err=True)  # that was its review
+        return
+    emit(output, answer, lambda: change_lines(api, answer, place) or [f"request {number}  unchanged, {place}"])
+    if terms.wait and answer["changed"]:
+        wait_for(api, answer["env"], answer["revision"], terms.timeout_s)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from configclient.cli import _apply
+from configclient.cli import _apply, _requests
 from configclient.cli import _render as render
 from configclient.cli._apply import Plan
 from configclient.cli._drift import Declaration, Deed, Drift, Present, compare
 from configclient.cli._errors import CliError, Exit
-from configclient.cli._names import ENVIRONMENT
+from configclient.cli._names import ENVIRONMENT, REQUEST
 from configclient.cli._options import Terms, examples, on_plan_terms, on_service
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import NAMESPACES, config_path, key_path, keys_path
@@ -93,14 +93,31 @@ def plan_command(
     return DIFFERENT if detailed_exitcode and drift else Exit.OK
 
 
+class DirectoryOrRequest(click.Path):
+    """A folder, or the number of a change request; a folder of such a name is ``./12``."""
+
+    name = "directory or request"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # a str for a request, a Path for a folder
+        """The number as it is, or the folder's path. Raises :class:`click.BadParameter`."""
+        return value if REQUEST.fits(str(value)) else super().convert(value, param, ctx)
+
+
 @click.command(
     "apply",
     epilog=examples(
+        "configctl apply 12 --wait                                # an approved change request",
         'configctl apply settings/ --env staging --note "$(git log -1 --format=%s)"',
         "configctl apply settings/ --env production --prune --yes --wait",
     ),
 )
-@directory
+@click.argument(
+    "wanted",
+    type=DirectoryOrRequest(exists=True, file_okay=False, path_type=Path),
+    metavar="DIRECTORY|REQUEST",
+)
 @only_envs
 @prune_option
 @click.option("--split", is_flag=True, help="Make several releases of what is too large for one.")
@@ -108,14 +125,31 @@ def plan_command(
 @on_service
 @as_output
 def apply_command(
-    service: Service, terms: Terms, directory: Path, envs: tuple[str, ...], prune: bool, split: bool, output: str
+    service: Service, terms: Terms, wanted: Path | str, envs: tuple[str, ...], prune: bool, split: bool, output: str
 ) -> None:
-    """Make the service what a directory of YAML says: one release for each environment.
+    """Make the service what a directory of YAML says, or an approved change request a release.
 
-    Shows what is different first, and asks where an environment is protected. Secrets are declared, and their values
-    left alone. What is there and not in the directory stays, unless --prune is given.
+    With a directory: one release for each environment. Shows what is different first, and asks where an environment is
+    protected. Secrets are declared, and their values left alone. What is there and not in the directory stays, unless
+    --prune is given.
+
+    With the number of a request that is approved: that request's changes, as one release. It has its own note and
+    environment, and nothing more to ask.
     """
-    api = service.api()
+    if isinstance(wanted, str):
+        if envs or prune or split or terms.note:
+            raise click.UsageError(
+                "--env, --prune, --split and --note go with a directory, not with a request",
+                click.get_current_context(),
+            )
+        _requests.apply_request(service.api(), wanted, terms, output)
+        return
+    _apply_directory(service.api(), wanted, terms, envs, prune, split, output)
+
+
+def _apply_directory(
+    api: Api, directory: Path, terms: Terms, envs: tuple[str, ...], prune: bool, split: bool, output: str
+) -> None:
     tree = read_tree(_files(directory))
     drift = _drift(api, tree, _environments(tree, envs), prune)
     if output == "text" or terms.dry_run:
