@@ -16,7 +16,7 @@ INTERRUPTED = 130
 # Heading → module → its commands. A module is imported when one of its commands is called, so that each starts quickly.
 COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "What is there": {
-        "settings": ("get", "list"),
+        "settings": ("get", "list", "reveal"),
         "watch": ("watch",),
         "run": ("run",),
         "history": ("history", "show", "diff"),
@@ -38,8 +38,12 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
         "keys": ("keys",),
         "watchers": ("watchers",),
     },
+    "Who may do what, and who did": {
+        "tokens": ("tokens", "grants"),
+        "audit": ("audit",),
+    },
     "This command line": {
-        "access": ("login", "logout", "profiles"),
+        "access": ("login", "logout", "profiles", "whoami"),
         "completion": ("completion",),
     },
 }

@@ -135,7 +135,7 @@ def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Com
 
     def decorate(command: Command) -> Command:
         @click.option(by_revision, revision_name, type=click.IntRange(min=0), metavar="REVISION", help=what)
-        @click.option(by_time, time_name, type=_time, metavar="TIME", help="The same by its time, in ISO 8601.")
+        @click.option(by_time, time_name, type=time_of, metavar="TIME", help="The same by its time, in ISO 8601.")
         @functools.wraps(command)
         def wrapper(**given: Any) -> Any:
             revision, time = given.pop(revision_name), given.pop(time_name)
@@ -148,7 +148,8 @@ def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Com
     return decorate
 
 
-def _time(value: str) -> datetime:
+def time_of(value: str) -> datetime:
+    """The moment that an option names. Raises :class:`click.BadParameter`."""
     try:
         return parse_time(value)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Where things are: names → paths of the HTTP API. PURE: no I/O."""
 
 from collections.abc import Mapping
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 Query = Mapping[str, str | int | None]
 
@@ -38,6 +38,11 @@ def keys_path(namespace: str) -> str:
 def request_path(number: str, step: str = "") -> str:
     """The path of a change request, or of a step that it takes: reviews, withdraw, apply."""
     return f"{REQUESTS}/{quote(number)}{f'/{step}' if step else ''}"
+
+
+def env_of_request_url(url: str) -> str:
+    """The environment that is meant by where its requests are opened: ``…/v1/envs/production/requests``."""
+    return unquote(url.rstrip("/").split("/")[-2])
 
 
 def reveal_path(env: str, namespace: str, key: str) -> str:

@@ -29,8 +29,9 @@ def propose(api: Api, env: str, changes: Sequence[Mapping[str, Any]], note: str)
     """
     request = api.send("POST", f"{env_path(env)}/requests", {"changes": list(changes), "note": note})
     needed = request["approvals"]["needed"]
-    people = "somebody else approves" if needed == 1 else f"{needed} others approve"
-    click.echo(f"{env} is protected: request {request['id']} is open, and is applied when {people}", err=True)
+    people = "somebody else approves it" if needed == 1 else f"{needed} others approve it"
+    number = request["id"]
+    click.echo(f"{env} is protected: request {number} waits until {people}; then: configctl apply {number}", err=True)
     return request
 
 

@@ -59,7 +59,12 @@ def _failing_with_1(do: Callable[[], Any], detailed: object) -> Any:
 
 directory = click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 only_envs = click.option(
-    "--env", "envs", type=ENVIRONMENT, multiple=True, help="Only this one of the directory's; may be repeated."
+    "--env",
+    "envs",
+    type=ENVIRONMENT,
+    metavar="ENV",
+    multiple=True,
+    help="Only this one of the directory's; may be repeated.",
 )
 prune_option = click.option("--prune", is_flag=True, help="What is not in the directory goes, in its namespaces.")
 
