@@ -76,11 +76,9 @@ def apply(api: Api, plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     todo = changes(plan.steps)
     if not todo:
         return []
-    protected = is_protected(api, plan.env)
-    if protected and somebody() and not terms.yes:
-        ask(f"{plan.env} is protected. Propose this?")
+    protected = agree(api, [plan.env], terms)
     declare(api, _new_keys(todo))
-    if protected:
+    if protected and terms.break_glass is None:
         for part in parts(todo):
             propose(api, plan.env, [step.change() for step in part], terms.note)
         return []
@@ -123,14 +121,28 @@ def _new_keys(steps: Iterable[Step]) -> dict[str, list[dict[str, Any]]]:
     return keys
 
 
-def is_protected(api: Api, env: str) -> bool:
-    """Tells whether changes of an environment take a review."""
-    return any(each["review_required"] for each in api.get(ENVS)["items"] if each["name"] == env)
+def agree(api: Api, envs: Sequence[str], terms: Terms) -> list[str]:
+    """The protected ones among environments that shall be written.
+
+    Where there are any, a person is asked; in a script, ``--yes`` has to have said so. Raises :class:`CliError`, and
+    :class:`click.Abort` where the person says no.
+    """
+    protected = [each["name"] for each in api.get(ENVS)["items"] if each["review_required"] and each["name"] in envs]
+    if protected and not terms.yes:
+        names = " and ".join(protected)
+        if somebody():
+            ask(f"{names}: protected. {'Propose this?' if terms.break_glass is None else 'Write without a review?'}")
+        elif terms.break_glass is None:
+            raise CliError(
+                f"nothing was written: {names}: protected; --yes proposes it, --break-glass is for emergencies",
+                Exit.CONFLICT,
+            )
+    return protected
 
 
 def _release(
     api: Api, env: str, steps: Sequence[Step], terms: Terms, condition: str | None, *, dry_run: bool = False
 ) -> dict[str, Any]:
     path = with_query(releases_path(env), {"dry_run": "true" if dry_run else None})
-    body = {"changes": [step.change() for step in steps], "note": terms.note}
+    body = {"changes": [step.change() for step in steps], **terms.body()}
     return api.write("POST", path, body, condition)

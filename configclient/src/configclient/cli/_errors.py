@@ -28,6 +28,9 @@ EXIT_CODES = """\
   6  the value was not accepted
   7  done, but not every instance has it (--wait)"""
 
+# From here on the service says how to propose a change over HTTP, which configctl does itself.
+BY_HAND = ": POST "
+
 # One line names this many conflicts; more would not be read.
 CONFLICTS_SHOWN_MAX = 10
 
@@ -86,6 +89,7 @@ def one_line(text: str) -> str:
 
 def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
     detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
+    detail = detail.partition(BY_HAND)[0]
     if conflicts := _conflicts(problem):
         shown = [f"{each['namespace']}/{each['key']} (revision {each['revision']})" for each in conflicts]
         more = [f"and {len(shown) - CONFLICTS_SHOWN_MAX} more"] if len(shown) > CONFLICTS_SHOWN_MAX else []
@@ -115,8 +119,8 @@ def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | Non
     if _conflicts(problem):
         return None  # the detail says it
     code = problem.get("code")
-    if code == "review_required" and problem.get("request_url"):
-        return f"ask for a review at {problem['request_url']}"
+    if BY_HAND in str(problem.get("detail")):
+        return f"--yes proposes it{'' if code == 'forbidden' else '; in an emergency, --break-glass writes it at once'}"
     if code == "internal" and problem.get("request_id"):
         return f"look for request {problem['request_id']} there"
     if retry_after is not None and retry_after.isdecimal():

@@ -25,12 +25,19 @@ REVISION = click.IntRange(min=1)
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 
+break_glass_option = click.option(
+    "--break-glass",
+    metavar="REASON",
+    help="In an emergency: without a review. The history and the audit trail show it.",
+)
+
 
 @dataclass(frozen=True)
 class Terms:
     """How a write is wanted: with which note, under which condition (an ETag), for real or to see only.
 
-    ``yes``: nobody is asked. ``wait``: for every instance to have it, for ``timeout_s``.
+    ``yes``: nobody is asked. ``wait``: for every instance to have it, for ``timeout_s``. ``break_glass``: why a
+    protected environment is written without a review.
     """
 
     note: str = ""
@@ -39,6 +46,12 @@ class Terms:
     yes: bool = False
     wait: bool = False
     timeout_s: float = 30.0
+    break_glass: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """What they add to the body of a write."""
+        reason = {} if self.break_glass is None else {"break_glass": {"reason": self.break_glass}}
+        return {"note": self.note, **reason}
 
 
 def examples(*lines: str) -> str:
@@ -96,15 +109,18 @@ def on_terms(command: Command) -> Command:
 
 
 def on_plan_terms(command: Command) -> Command:
-    """Adds ``--note``, ``--dry-run``, ``--yes``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`."""
+    """Adds ``--note``, ``--dry-run``, ``--yes``, ``--break-glass``, ``--wait`` and ``--timeout``, as :class:`Terms`."""
 
     @click.option("--note", default="", help="Why; it stays in the history.")
     @dry_run_option
     @click.option("-y", "--yes", is_flag=True, help="Do not ask: propose, where the environment is protected.")
+    @break_glass_option
     @_wait_options
     @functools.wraps(command)
-    def wrapper(note: str, dry_run: bool, yes: bool, wait: bool, timeout: float, **rest: Any) -> Any:
-        return command(terms=Terms(note, None, dry_run, yes, wait, timeout), **rest)
+    def wrapper(
+        note: str, dry_run: bool, yes: bool, break_glass: str | None, wait: bool, timeout: float, **rest: Any
+    ) -> Any:
+        return command(terms=Terms(note, None, dry_run, yes, wait, timeout, break_glass), **rest)
 
     return wrapper
 

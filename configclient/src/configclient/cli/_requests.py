@@ -92,6 +92,6 @@ def apply_request(api: Api, number: str, terms: Terms, output: str) -> None:
         emit(output, answer, lambda: [line for row in answer["diff"] for line in shown.difference(row)])
         click.echo(render.dry_run(answer | {"review_required": False}), err=True)  # that was its review
         return
-    emit(output, answer, lambda: change_lines(api, answer, place) or [f"request {number}  unchanged, {place}"])
+    emit(output, answer, lambda: change_lines(api, answer, place) or [f"request {number} applied, {place}"])
     if terms.wait and answer["changed"]:
         wait_for(api, answer["env"], answer["revision"], terms.timeout_s)

@@ -40,7 +40,7 @@ def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
     """
     if (somebody() or terms.yes) and not terms.dry_run:
         preview = _look(api, wanted, terms)
-        if preview["changed"] and preview["review_required"]:
+        if preview["changed"] and preview["review_required"] and terms.break_glass is None:
             return _propose(api, wanted, preview, terms, output)
     answer = _send(api, wanted, terms)
     emit(output, answer, lambda: _outcome(api, answer, wanted.what, terms))
@@ -59,7 +59,8 @@ def _look(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
         click.echo(render.difference_line(row, row["namespace"]), err=True)
     click.echo(render.audience(preview), err=True)
     if preview["review_required"] and not terms.yes:
-        ask(f"{preview['env']} is protected. Propose this?")
+        what = "Propose this?" if terms.break_glass is None else "Write this without a review?"
+        ask(f"{preview['env']} is protected. {what}")
     return preview
 
 
@@ -86,7 +87,7 @@ def _declare(api: Api, change: dict[str, Any], type_: str) -> None:
 def _send(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
     dry_run = "true" if terms.dry_run else None
     path = with_query(wanted.path, {"dry_run": dry_run})
-    return api.write(wanted.method, path, wanted.body | {"note": terms.note}, terms.if_match)
+    return api.write(wanted.method, path, wanted.body | terms.body(), terms.if_match)
 
 
 def _outcome(api: Api, answer: dict[str, Any], what: str, terms: Terms) -> list[str]:

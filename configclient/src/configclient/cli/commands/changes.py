@@ -83,20 +83,26 @@ def set_command(
     The value of a secret is never an argument, which everybody on the machine could read: without VALUE you are asked
     for it, or it comes from standard input or a file.
     """
-    if value is not None and value_file is not None:
-        raise click.UsageError("give either VALUE or --value-file", click.get_current_context())
+    name = f"{namespace}/{key}"
+    text = _given(value, value_file)
     api = target.api()
     found = _declared(api, namespace, key)
-    _check_fits(found, f"{namespace}/{key}", type_, secret=secret)
+    _check_fits(found, name, type_, secret=secret)
     is_secret = secret if found is None else bool(found["secret"])
     kind = type_ or ("string" if found is None else str(found["type"]))
-    parsed = parse(_text(value, value_file, f"{namespace}/{key}", secret=is_secret), kind, secret=is_secret)
+    if is_secret and value not in (None, "-"):
+        raise CliError(
+            f"{name} is a secret, and everybody on this machine can read arguments: leave the value out to be asked, "
+            "or give - or --value-file",
+            Exit.USAGE,
+        )
+    parsed = parse(_asked(name, is_secret) if text is None else text, kind, secret=is_secret)
     if secret and found is None:
         _declare_secret(api, namespace, key, kind, terms)
     body = {"value": parsed} | ({"type": type_} if type_ else {})
     path = config_path(target.env, namespace, key)
     shown = render.MASKED if is_secret else render.short(parsed)
-    write(api, Write("PUT", path, body, f"{namespace}/{key}  {shown}"), terms, output)
+    write(api, Write("PUT", path, body, f"{name}  {shown}"), terms, output)
 
 
 @click.command("unset", epilog=examples("configctl unset payments old_limit --env staging --dry-run"))
@@ -112,20 +118,12 @@ def unset_command(target: Target, terms: Terms, namespace: str, key: str, output
     write(api, Write("DELETE", path, {}, f"{namespace}/{key}  {render.UNSET}"), terms, output)
 
 
-def _text(value: str | None, file: io.BufferedReader | None, name: str, *, secret: bool) -> str:
-    """The value as it was given. Raises :class:`CliError`, also where a secret is an argument."""
-    if value is not None and value != "-":
-        if secret:
-            raise CliError(
-                f"{name} is a secret, and everybody on this machine can read arguments: leave the value out to be "
-                "asked, or give - or --value-file",
-                Exit.USAGE,
-            )
+def _given(value: str | None, file: io.BufferedReader | None) -> str | None:
+    """The value as it was given, None where a person is there to be asked. Raises :class:`CliError`."""
+    if (value is not None and file is not None) or (value is None and file is None and not somebody()):
+        raise click.UsageError("give either VALUE or --value-file", click.get_current_context())
+    if file is None and value != "-":
         return value
-    if value is None and file is None:
-        if not (secret and somebody()):
-            raise click.UsageError("give either VALUE or --value-file", click.get_current_context())
-        return str(click.prompt(f"Value of {name}", hide_input=True, err=True))
     data = (file or sys.stdin.buffer).read(INPUT_BYTES_MAX + 1)
     if len(data) > INPUT_BYTES_MAX:
         raise CliError(f"the value is longer than {INPUT_BYTES_MAX} bytes", Exit.INVALID)
@@ -133,6 +131,11 @@ def _text(value: str | None, file: io.BufferedReader | None, name: str, *, secre
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise CliError("the value is not UTF-8 text", Exit.INVALID) from None
+
+
+def _asked(name: str, is_secret: bool) -> str:
+    """What a person types; a secret is not shown."""
+    return str(click.prompt(f"Value of {name}", hide_input=is_secret, err=True))
 
 
 def _declared(api: Api, namespace: str, key: str) -> dict[str, Any] | None:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from configclient.cli import _apply, _requests
+from configclient.cli import _apply
 from configclient.cli import _render as render
 from configclient.cli._apply import Plan
-from configclient.cli._drift import Declaration, Deed, Drift, Present, compare
+from configclient.cli._drift import Deed, Drift, Present, compare
+from configclient.cli._enact import carry_out
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import ENVIRONMENT, REQUEST
 from configclient.cli._options import Terms, examples, on_plan_terms, on_service
 from configclient.cli._output import as_output, emit
-from configclient.cli._paths import NAMESPACES, config_path, key_path, keys_path
+from configclient.cli._paths import NAMESPACES, config_path, keys_path
 from configclient.cli._plan import Scope
+from configclient.cli._requests import apply_request
 from configclient.cli._states import first_items
 from configclient.cli._target import Service
-from configclient.cli._terminal import ask, somebody
 from configclient.cli._tree import ROOT_FILE, SUFFIX, Tree, read_tree
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def apply_command(
                 "--env, --prune, --split and --note go with a directory, not with a request",
                 click.get_current_context(),
             )
-        _requests.apply_request(service.api(), wanted, terms, output)
+        apply_request(service.api(), wanted, terms, output)
         return
     _apply_directory(service.api(), wanted, terms, envs, prune, split, output)
 
@@ -165,44 +166,10 @@ def _apply_directory(
         _apply.check_plan(each, split=split)
     if terms.dry_run:
         return
-    protected = [each.env for each in plans if somebody() and not terms.yes and _apply.is_protected(api, each.env)]
-    if protected:
-        ask(f"{' and '.join(protected)}: protected. Propose this?")
-    releases = _carry_out(api, drift, plans, replace(terms, yes=True))
+    _apply.agree(api, [each.env for each in plans], terms)
+    releases = carry_out(api, drift, plans, replace(terms, yes=True))
     done = [f"{release['env']} revision {release['revision']}" for release in releases]
     emit(output, _as_dict(drift) | {"releases": releases}, lambda: done)
-
-
-def _carry_out(api: Api, drift: Drift, plans: Sequence[Plan], terms: Terms) -> list[dict[str, Any]]:
-    """Keys first, then values, then what only then is possible: tighter schemas, and keys without values."""
-    new: dict[str, list[Mapping[str, Any]]] = {}
-    for each in drift.declarations:
-        if each.deed is Deed.NEW and not each.key:
-            api.send("POST", NAMESPACES, {"name": each.namespace, **each.body})
-        elif each.deed is Deed.NEW:
-            new.setdefault(each.namespace, []).append(each.body)
-    _apply.declare(api, new)
-    late = [each for each in drift.declarations if each.deed is not Deed.NEW and not _change(api, each)]
-    for plan in plans:  # all of them, so that what one environment refuses is written to none
-        _apply.try_out(api, plan, terms, quiet=True)
-    releases = [release for plan in plans for release in _apply.apply(api, plan, terms)]
-    for each in late:
-        method, body = ("DELETE", None) if each.deed is Deed.DELETE else ("PATCH", dict(each.body))
-        api.send(method, key_path(each.namespace, each.key), body)
-    return releases
-
-
-def _change(api: Api, step: Declaration) -> bool:
-    """Changes a key; tells whether that could be done before the values change."""
-    if step.deed is Deed.DELETE:
-        return False
-    try:
-        api.send("PATCH", key_path(step.namespace, step.key), dict(step.body))
-    except CliError as failure:
-        if failure.exit_code is not Exit.INVALID:
-            raise
-        return False
-    return True
 
 
 def _files(directory: Path) -> dict[str, str]:

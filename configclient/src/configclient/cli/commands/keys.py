@@ -7,7 +7,7 @@ import click
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import examples, on_service
+from configclient.cli._options import break_glass_option, examples, on_service
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import env_of_request_url, key_path, keys_path
 from configclient.cli._requests import propose
@@ -89,7 +89,8 @@ def create_key(
 @schema_option
 @click.option("--no-schema", is_flag=True, help="Take the schema away.")
 @click.option("--secret/--plain", "secret", default=None, help="Keep its values encrypted from now on, or readable.")
-@click.option("-y", "--yes", is_flag=True, help="Propose it, where it takes a review.")
+@click.option("-y", "--yes", is_flag=True, help="Propose another schema, where it takes a review.")
+@break_glass_option
 @on_service
 @as_output
 def update_key(
@@ -101,6 +102,7 @@ def update_key(
     no_schema: bool,
     secret: bool | None,
     yes: bool,
+    break_glass: str | None,
     output: str,
 ) -> None:
     """Change a key's description or schema, or whether it is a secret.
@@ -118,6 +120,8 @@ def update_key(
             "say what to change: --description, --schema-file or --no-schema, --secret or --plain",
             click.get_current_context(),
         )
+    if break_glass is not None:
+        body["break_glass"] = {"reason": break_glass}
     api = service.api()
     try:
         answer = api.send("PATCH", key_path(namespace, key), body)

@@ -100,6 +100,7 @@ def show_request(service: Service, number: str, output: str) -> None:
     "approve",
     epilog=examples(
         "configctl approve 12 --comment 'as discussed'",
+        "configctl requests approve 12   # the same",
         "configctl approve 12 --digest 9f3a…   # in a script: of what `requests show` showed",
     ),
 )
