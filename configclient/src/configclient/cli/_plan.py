@@ -113,7 +113,8 @@ def plan(
 def _step(scope: Scope, key: str, raw: Any, typed: bool, strings: bool, secret: bool) -> Step:
     declared, old = scope.keys.get(key), scope.values.get(key)
     if not KEY.fits(key):
-        return Step(Kind.CONFLICT, scope.namespace, key, reason="is no name for a key: rename it in the file")
+        reason = f"is no name for a key: rename it in the file{', or see --nested' if typed and '.' in key else ''}"
+        return Step(Kind.CONFLICT, scope.namespace, key, reason=reason)
     if declared is None:
         value = raw if typed or strings or secret else infer(raw)  # a password of digits is no number
         return _checked(Step(Kind.NEW, scope.namespace, key, type_of(value), value, secret=secret))

@@ -114,9 +114,13 @@ class _Patterns:
 
 def _carry_out(api: Api, wanted: Plan, terms: Terms, split: bool, output: str) -> None:
     if output == "text":
-        emit(output, None, lambda: plan_lines(wanted.steps))
+        conflicts = [step for step in wanted.steps if step.kind is Kind.CONFLICT]
+        # Among thousands of lines, nobody would find what is in the way.
+        emit(output, None, lambda: plan_lines(conflicts or wanted.steps))
         click.echo(summary(wanted.steps), err=True)
-        if readable := [step.key for step in wanted.steps if step.kind is Kind.NEW and _sounds_secret(step)]:
+        if not conflicts and (
+            readable := [step.key for step in wanted.steps if step.kind is Kind.NEW and _sounds_secret(step)]
+        ):
             click.echo(f"everybody who may read could read {render.some(readable)}; --secret keeps secrets", err=True)
     check_plan(wanted, split=split)
     releases: list[dict[str, Any]] = []
@@ -143,7 +147,7 @@ def _documents(
     if namespace is None and not format_.TYPED:
         raise CliError(f"{name} files have no maps: give --namespace", Exit.USAGE)
     try:
-        content = format_.read(_text(file))
+        content = format_.read(_text(file, name))
     except ValueError as error:
         raise CliError(f"{_name(file)} is no {name} file to import: {error}", Exit.INVALID) from None
     if namespace is not None:
@@ -154,11 +158,17 @@ def _documents(
     return format_, content
 
 
-def _text(file: io.BufferedReader) -> str:
+def _text(file: io.BufferedReader, format_name: str) -> str:
     data = file.read(FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
         raise ValueError(f"it is larger than {FILE_BYTES_MAX} bytes")
-    return data.decode("utf-8-sig")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if format_name == "properties":
+            return data.decode("latin-1")  # as Java does
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8: convert it first, as with iconv -t utf-8") from None
 
 
 def _name(file: io.BufferedReader) -> str:
