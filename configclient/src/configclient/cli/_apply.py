@@ -129,12 +129,12 @@ def agree(api: Api, envs: Sequence[str], terms: Terms) -> list[str]:
     """
     protected = [each["name"] for each in api.get(ENVS)["items"] if each["review_required"] and each["name"] in envs]
     if protected and not terms.yes:
-        names = " and ".join(protected)
+        names = f"{' and '.join(protected)} {'is' if len(protected) == 1 else 'are'} protected"
         if somebody():
-            ask(f"{names}: protected. {'Propose this?' if terms.break_glass is None else 'Write without a review?'}")
+            ask(f"{names}. {'Propose this?' if terms.break_glass is None else 'Write this without a review?'}")
         elif terms.break_glass is None:
             raise CliError(
-                f"nothing was written: {names}: protected; --yes proposes it, --break-glass is for emergencies",
+                f"nothing was written: {names}; --yes proposes it, --break-glass is for emergencies",
                 Exit.CONFLICT,
             )
     return protected
