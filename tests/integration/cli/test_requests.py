@@ -147,6 +147,14 @@ def test_nothing_that_is_approved_is_cut(
     ]
 
 
+def test_what_is_proposed_already_is_not_proposed_again(configctl: Configctl, namespace: str, number: str) -> None:
+    """A pipeline may run twice; another value is another request."""
+    again = configctl("set", namespace, "limit", "200", *PRODUCTION, "--yes")
+    assert (again.code, f"request {number} proposes this already" in again.err) == (0, True)
+    configctl.lines("set", namespace, "limit", "300", *PRODUCTION, "--yes")
+    assert len(configctl.json("requests", "list", "--namespace", namespace)["items"]) == 2
+
+
 def test_what_goes_with_a_directory_does_not_go_with_a_request(configctl: Configctl, number: str) -> None:
     """apply takes both; a folder of a number's name is ./12."""
     refused = configctl("apply", number, "--prune")

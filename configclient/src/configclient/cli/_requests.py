@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from configclient.cli import _render_requests as shown
 from configclient.cli._convergence import wait_for
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._output import emit
-from configclient.cli._paths import env_path, request_path, with_query
+from configclient.cli._paths import ME, REQUESTS, Query, env_path, request_path, with_query
 from configclient.cli._states import change_lines
 from configclient.cli._terminal import ask, somebody
 
@@ -21,18 +22,46 @@ if TYPE_CHECKING:
     from configclient.cli._http import Api
     from configclient.cli._options import Terms
 
+# The requests that somebody has still to do something about.
+WAITING = ("open", "approved")
+# So many of one's own newest are looked at before another is opened.
+LOOKED_AT_MAX = 20
+
 
 def propose(api: Api, env: str, changes: Sequence[Mapping[str, Any]], note: str) -> dict[str, Any]:
     """Opens a request, says its number and what it waits for, and gives it.
 
+    Where the caller proposes just that already it is not done a second time, so that a pipeline can be run again.
     ``changes``: as a release has them. Raises :class:`CliError`.
     """
-    request = api.send("POST", f"{env_path(env)}/requests", {"changes": list(changes), "note": note})
-    needed = request["approvals"]["needed"]
-    people = "somebody else approves it" if needed == 1 else f"{needed} others approve it"
-    number = request["id"]
-    click.echo(f"{env} is protected: request {number} waits until {people}; then: configctl apply {number}", err=True)
+    request = _already(api, env, changes)
+    verb = "waits" if request is None else "proposes this already, and waits"
+    request = request or api.send("POST", f"{env_path(env)}/requests", {"changes": list(changes), "note": note})
+    missing = request["approvals"]["needed"] - len(request["approvals"]["by"])
+    people = "somebody else approves it" if missing == 1 else f"{missing} others approve it"
+    until = f" until {people}; then" if missing > 0 else ""
+    click.echo(f"{env} is protected: request {request['id']} {verb}{until}: configctl apply {request['id']}", err=True)
     return request
+
+
+def _already(api: Api, env: str, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The caller's request that waits with these changes; never one with a secret, as nobody is told what it proposes."""
+    query: Query = {"env": env, "author": str(api.get(ME)["name"]), "limit": LOOKED_AT_MAX}
+    wanted, namespaces = _content(changes), sorted({each["namespace"] for each in changes})
+    for status in WAITING:
+        for head in api.get(with_query(REQUESTS, {**query, "status": status}))["items"]:
+            if head["namespaces"] != namespaces:
+                continue
+            request = api.get(request_path(str(head["id"])))
+            if _content(request["changes"]) == wanted:
+                return request
+    return None
+
+
+def _content(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What changes are about, in a form that can be compared."""
+    fields = ("namespace", "key", "value", "delete", "schema")
+    return sorted(json.dumps({name: each[name] for name in fields if name in each}, sort_keys=True) for each in changes)
 
 
 def proposed(preview: Mapping[str, Any], body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from configclient.cli._http import Api
 
 STATUSES = ("open", "approved", "rejected", "withdrawn", "applied", "void")
-# Those that somebody has still to do something about.
-WAITING = ("open", "approved")
 
 HEAD = """\
 # Request {id} for {env}, by {author}. Change what it proposes, then save and leave: it is open again then, and whoever
@@ -74,7 +72,7 @@ def list_requests(
         raise click.UsageError("give --all or --status, not both", click.get_current_context())
     api = service.api()
     query = {"env": env, "namespace": namespace, "author": author}
-    wanted = [None] if every else dict.fromkeys(statuses or WAITING)
+    wanted = [None] if every else dict.fromkeys(statuses or _requests.WAITING)
     pages = [first_items(api, REQUESTS, {**query, "status": status}, limit) for status in wanted]
     found = sorted((each for page in pages for each in page["items"]), key=lambda each: -each["id"])
     items, more = found[:limit], len(found) > limit or any(page["next"] for page in pages)
