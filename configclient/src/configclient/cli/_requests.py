@@ -45,7 +45,7 @@ def propose(api: Api, env: str, changes: Sequence[Mapping[str, Any]], note: str)
 
 
 def _already(api: Api, env: str, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The caller's request that waits with these changes; never one with a secret, as nobody is told what it proposes."""
+    """The caller's request that waits with these changes; never one with a secret, which nobody is shown."""
     query: Query = {"env": env, "author": str(api.get(ME)["name"]), "limit": LOOKED_AT_MAX}
     wanted, namespaces = _content(changes), sorted({each["namespace"] for each in changes})
     for status in WAITING:
