@@ -68,10 +68,12 @@ def test_no_keys_and_no_namespace(admin: Caller) -> None:
 
 def test_two_who_declare_the_same_wait_for_each_other(caller: Callable[[str | None], Caller]) -> None:
     """Whatever their order: one declares all, the other is told so; no deadlock."""
-    keys = [f"key-{number}" for number in range(300)]
+    keys = [f"key-{number}" for number in range(3000)]
     codes = []
+    together = threading.Barrier(4)
 
     def declare(order: list[str]) -> None:
+        together.wait()
         codes.append(caller("ops").patch(KEYS, {"keys": [{"key": key, "type": "int"} for key in order]}).status_code)
 
     threads = [threading.Thread(target=declare, args=(order,)) for order in (keys, keys[::-1]) * 2]
