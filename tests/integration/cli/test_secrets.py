@@ -100,3 +100,19 @@ def test_get_says_who_shows_a_secret(configctl: Configctl, namespace: str) -> No
     assert (refused.code, "configctl reveal" in refused.err) == (4, True)
     assert configctl("reveal", namespace, "pw", "--reason", "curious").code == 4
     assert configctl("reveal", namespace, "pw").code == 2
+
+
+def test_the_way_back_to_a_secret_is_not_proposed_as_another_value(
+    configctl: Configctl, namespace: str, ops: dict[str, str]
+) -> None:
+    """Nobody is shown the earlier one, so no request could hold it; in an emergency it is put back unseen."""
+    production = ("--env", "production")
+    configctl.lines("keys", "create", namespace, "pin", "--type", "json", "--secret")
+    for value in ("1", "2"):
+        configctl.lines("set", namespace, "pin", "-", *production, "--break-glass", "a test", stdin=value, **ops)
+    back = ("rollback", namespace, "pin", "--to-version", "1", *production)
+    refused = configctl(*back, "--yes", **ops)
+    assert (refused.code, "propose the value itself" in refused.err) == (5, True)
+    assert configctl.json("requests", "list", "--namespace", namespace)["items"] == []
+    configctl.lines(*back, "--break-glass", "a test", **ops)
+    assert configctl.lines("reveal", namespace, "pin", *production, "--reason", "a test", **ops) == ["1"]

@@ -65,7 +65,10 @@ def _content(changes: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def proposed(preview: Mapping[str, Any], body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The changes of a dry run as a proposal has them; a secret's value is in the ``body`` of the write alone."""
+    """The changes of a dry run as a proposal has them; a secret's value is in the ``body`` of the write alone.
+
+    Raises :class:`CliError` where it is not: a way back to a secret that nobody is shown.
+    """
     return [_proposed(change, body) for change in preview["changes"]]
 
 
@@ -73,7 +76,13 @@ def _proposed(change: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, A
     named = {"namespace": change["namespace"], "key": change["key"]}
     if change.get("deleted"):
         return named | {"delete": True}
-    return named | {"value": change["value"] if "value" in change else body.get("value")}
+    if "value" not in change and "value" not in body:
+        raise CliError(
+            f"{change['namespace']}/{change['key']} is a secret, and a request for its earlier value can't be opened: "
+            "propose the value itself with `set`, or, in an emergency, --break-glass REASON",
+            Exit.CONFLICT,
+        )
+    return named | {"value": change["value"] if "value" in change else body["value"]}
 
 
 def approve(api: Api, number: str, comment: str, digest: str | None, *, yes: bool) -> dict[str, Any]:
