@@ -30,7 +30,8 @@ class SecretRef:
 class Edit:
     """One wanted change. ``field`` is where the request said it, for error messages.
 
-    ``secret``: the change points to this instead of bringing a value.
+    ``secret``: the change points to this instead of bringing a value. ``concealed``: the value was one, and stays one
+    even where its key is plain by now.
     """
 
     namespace: str
@@ -39,6 +40,7 @@ class Edit:
     delete: bool = False
     field: str = ""
     secret: SecretRef | None = None
+    concealed: bool = False
 
     def at(self, part: str) -> str:
         """Return the path of a part of this edit in the request."""

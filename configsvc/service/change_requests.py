@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from configsvc.domain import releases, reviews
+from configsvc.domain.comparisons import Promoted
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit, SchemaEdit, SecretRef
 from configsvc.domain.reviews import Proposed
 from configsvc.errors import Conflict, Forbidden, Hidden, PayloadTooLarge, RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
+from configsvc.service.promotions import Promotions
 from configsvc.service.releases import Releases
 from configsvc.service.writes import Outcome, Terms, Write
 from configsvc.store import audit
@@ -27,6 +29,15 @@ from configsvc.store.database import Connection, Database, Row
 
 #: Requests of one environment that wait. Every commit looks at them.
 PENDING_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is proposed: values, schemas, and what is to be taken from other environments."""
+
+    edits: Sequence[Edit]
+    schemas: Sequence[SchemaEdit] = ()
+    promoted: Sequence[Promoted] = ()
 
 
 @dataclass(frozen=True)
@@ -53,9 +64,10 @@ class Shown:
 class ChangeRequests:
     """Proposes, reviews and applies."""
 
-    def __init__(self, database: Database, gate: Releases) -> None:
+    def __init__(self, database: Database, gate: Releases, promotions: Promotions) -> None:
         self._database = database
         self._gate = gate
+        self._promotions = promotions
 
     def page(self, caller: Caller, wanted: Filter, before: int, limit: int) -> tuple[Sequence[Row], int | None]:
         """Return a page of the requests that the caller may see, newest first, and where the next page begins."""
@@ -68,13 +80,14 @@ class ChangeRequests:
         with self._database.connection() as connection:
             return self._shown(connection, caller, request_id)
 
-    def open(self, caller: Caller, proposal: Proposal) -> Shown:
+    def open(self, caller: Caller, env: str, changes: Changes, note: str) -> Shown:
         """Propose a release.
 
         Raises:
             NotFound, Forbidden, ValidationFailed: as the write itself would, and where it would change nothing.
             PayloadTooLarge: too many requests wait already.
         """
+        proposal = Proposal(env, *self._resolved(caller, env, changes), note)
         with self._database.transaction() as connection:
             environment = _lock(connection, proposal.env)
             edition = self._edition(connection, caller, environment, proposal)
@@ -90,21 +103,21 @@ class ChangeRequests:
             )
             return self._shown(connection, caller, request_id)
 
-    def edit(
-        self,
-        caller: Caller,
-        request_id: int,
-        changes: tuple[Sequence[Edit], Sequence[SchemaEdit]] | None,
-        note: str | None,
-    ) -> Shown:
+    def edit(self, caller: Caller, request_id: int, changes: Changes | None, note: str | None) -> Shown:
         """Propose something else in its place, made on what is there now; approvals of before count no more.
 
         ``changes`` None: the same changes again. For its author.
         """
+        resolved = None
+        if changes is not None:
+            with self._database.connection() as connection:
+                seen = _visible_request(connection, caller, request_id)
+            _authors_only(caller, seen, "edit")
+            resolved = self._resolved(caller, seen["env"], changes)
         with self._locked(caller, request_id) as (connection, environment, request):
             _authors_only(caller, request, "edit")
             reviews.check("edit", request_id, request["status"], request["void_reason"])
-            edits, schemas = changes or _again(store.changes(connection, request))
+            edits, schemas = resolved or _again(store.changes(connection, request))
             new_note = request["note"] if note is None else note
             edition = self._edition(connection, caller, environment, Proposal(request["env"], edits, schemas, new_note))
             number = store.edit(connection, request_id, edition)
@@ -189,6 +202,10 @@ class ChangeRequests:
             )  # fmt: skip
 
         return self._gate.commit_plan(caller, request["env"], plan, replace(terms, note=request["note"]))
+
+    def _resolved(self, caller: Caller, env: str, changes: Changes) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
+        """Return the changes with the values that other environments have now: what is approved is what is applied."""
+        return [*changes.edits, *self._promotions.proposed(caller, env, changes.promoted)], changes.schemas
 
     def _edition(self, connection: Connection, caller: Caller, environment: Row | None, proposal: Proposal) -> Edition:
         """Check a proposal as the write would be checked, and say what it is made on."""

@@ -134,7 +134,7 @@ class Releases:
         release = Commit(
             env_id=resolved[0]["env_id"],
             kind=write.kind,
-            note=terms.note,
+            note=_note(write, terms),
             key_ids=[row["key_id"] for row in resolved],
             values=values.texts,
             secrets=values.secrets,
@@ -205,7 +205,7 @@ class Releases:
         release = Commit(
             env_id=environment["id"],
             kind=write.kind,
-            note=terms.note,
+            note=_note(write, terms),
             key_ids=(),
             values=(),
             definitions=(),
@@ -259,7 +259,7 @@ class Releases:
         to_seal = [
             (position, Plain(edit.namespace, row["namespace_id"], edit.key, row["type"], text))
             for position, (edit, row, text) in enumerate(zip(edits, resolved, texts, strict=True))
-            if text is not None and row["secret"]
+            if text is not None and (row["secret"] or edit.concealed)
         ]
         env_id = resolved[0]["env_id"] if resolved else 0
         sealed = self._secrets.seal(connection, env_id, env, [plain for _, plain in to_seal])
@@ -308,6 +308,10 @@ def _authorise(caller: Caller, terms: Terms, namespace: str, env: str, protected
         return  # it shows what a proposal would show
     action = Action.BREAK_GLASS if terms.break_glass and protected else Action.WRITE
     caller.require(action, namespace, env, protected)
+
+
+def _note(write: Write, terms: Terms) -> str:
+    return ": ".join(part for part in (write.made_from, terms.note) if part)
 
 
 def _leave(write: Write, terms: Terms) -> Leave:

@@ -61,6 +61,11 @@ def keys(database: Database, namespace: str, before: int, limit: int) -> Sequenc
     return database.all(_SQL["keys"], {"namespace": namespace, "before": before, "limit": limit})
 
 
+def declared(database: Database, namespace_id: int) -> Sequence[Row]:
+    """Return name, type and secret of every declared key of a namespace, by name."""
+    return database.all(_SQL["declared"], {"namespace_id": namespace_id})
+
+
 def key(database: Database, namespace: str, name: str) -> Row | None:
     """One declared key."""
     return database.one(_SQL["key"], {"namespace": namespace, "key": name})

@@ -29,6 +29,10 @@ FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.deleted_at IS NULL AND k.id < %(before)s
 ORDER BY k.id DESC LIMIT %(limit)s
 
+-- declared: every declared key of a namespace, by name
+SELECT k.name, k.type, k.secret FROM config_key k
+WHERE k.namespace_id = %(namespace_id)s AND k.deleted_at IS NULL ORDER BY k.name COLLATE "C"
+
 -- namespace_exists: tells an empty namespace from none
 SELECT EXISTS (SELECT FROM namespace WHERE name = %(namespace)s)
 

@@ -13,6 +13,7 @@ from configsvc.api.openapi.answers import (
     Remark,
     RequestId,
     Revision,
+    SecretState,
     Value,
     VersionState,
     Who,
@@ -135,14 +136,21 @@ class ProposedValue(ProposedKey):
     """A key is to have another value than it had when this was proposed."""
 
     value: Value
-    base: VersionState | None
+    base: VersionState | SecretState | None
+
+
+class ProposedSecret(ProposedKey):
+    """A secret is to have another value; not even its fingerprint is shown."""
+
+    secret: Literal[True]
+    base: VersionState | SecretState | None
 
 
 class ProposedDelete(ProposedKey):
     """A key is to have no value any more."""
 
     delete: Literal[True]
-    base: VersionState | None
+    base: VersionState | SecretState | None
 
 
 class ProposedSchema(ProposedKey):
@@ -160,8 +168,10 @@ class SchemaState(Answer):
 class LiveDifference(ProposedKey):
     """What would change of what is live now."""
 
-    from_: VersionState | SchemaState | None = Field(alias="from", examples=[{"version": 7, "value": 100}])
-    to: VersionState | SchemaState | None
+    from_: VersionState | SecretState | SchemaState | None = Field(
+        alias="from", examples=[{"version": 7, "value": 100}]
+    )
+    to: VersionState | SecretState | SchemaState | None
 
 
 class ReviewOfRequest(Answer):
@@ -178,7 +188,7 @@ class RequestInFull(Request):
     """A proposed release beside what is live now, and what the caller may do with it."""
 
     digest: Annotated[str, Field(description="of what is proposed and what it replaces", examples=["9f3a" * 16])]
-    changes: list[ProposedValue | ProposedDelete | ProposedSchema]
+    changes: list[ProposedValue | ProposedSecret | ProposedDelete | ProposedSchema]
     diff: list[LiveDifference]
     watchers: Affected
     reviews: list[ReviewOfRequest]
