@@ -110,7 +110,7 @@ class Promote(Write):
     ``prune``: what has no value there has none here.
     """
 
-    model_config = example({"from": "staging", "keys": ["rate_limit"], "note": "Black Friday"})
+    model_config = example({"from": "development", "keys": ["rate_limit"], "note": "Black Friday"})
 
     from_: EnvName = Field(alias="from")
     revision: RevisionNumber | None = None

@@ -45,7 +45,7 @@ def test_anybody_may_read_it(caller: Callable[[str | None], Caller]) -> None:
 class Examples:
     """Sends the documented examples, in a fresh environment where they make sense: two keys have a value each.
 
-    One of them has another one in staging, too.
+    One of them has another one in development, too.
     """
 
     def __init__(self, caller: Callable[[str | None], Caller], env: str) -> None:
@@ -54,7 +54,7 @@ class Examples:
         self._numbers: dict[str, str] = {}
         admin = caller("admin")
         assert admin.post("/v1/envs", {"name": env}).status_code == 201
-        for place, key, value in ((env, "rate_limit", 100), (env, "old_limit", 10), ("staging", "rate_limit", 120)):
+        for place, key, value in ((env, "rate_limit", 100), (env, "old_limit", 10), ("development", "rate_limit", 120)):
             path = f"/v1/namespaces/payments/envs/{place}/config/{key}"
             assert admin.put(path, {"value": value, "type": "int"}).status_code == 200
 
@@ -67,7 +67,7 @@ class Examples:
             each["name"]: "1" for each in CONTRACT.parameters(name) if each["in"] == "query" and "required" in each
         }
         query |= {"timeout": "0"} if name == "sync_watch" else {}
-        query |= {"envs": f"staging,{self._env}"} if name == "comparisons_compare" else {}
+        query |= {"envs": f"development,{self._env}"} if name == "comparisons_compare" else {}
         body = other.pop("body", None)
         if body is None and "requestBody" in operation:
             body = self.body(name)
@@ -271,8 +271,8 @@ def test_answers_about_secrets_are_described(caller: Callable[[str | None], Call
         ("history_diff", "viewer", {"query": {"from": "3"}}),
         ("comparisons_compare", "admin", {}),
         ("comparisons_compare", "viewer", {}),
-        ("writes_promote", "admin", {"path": {"env": "staging"}, "body": {"from": "covered"}}),
-        ("change_requests_open_request", "admin", {"body": {"changes": [{**named, "promote_from": "staging"}]}}),
+        ("writes_promote", "admin", {"path": {"env": "development"}, "body": {"from": "covered"}}),
+        ("change_requests_open_request", "admin", {"body": {"changes": [{**named, "promote_from": "development"}]}}),
         ("keys_change_key", "admin", {**key, "body": {"secret": False}}),
         ("keys_change_key", "admin", {**key, "body": {"secret": True}}),
     ]
