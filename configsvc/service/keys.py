@@ -109,11 +109,13 @@ class Keys:
 
         Raises:
             Conflict: it has one; the environments are named.
+            Forbidden: it has one where the caller has no grant.
         """
         caller.require(Action.DECLARE, namespace, None)
         with self._database.transaction() as connection:
             key = lock(connection, namespace, name)
             if used := store.values_of_key(connection, key["id"]):
+                require_sight(caller, namespace, used)
                 envs = ", ".join(row["env"] for row in used)
                 raise Conflict(f"{name} still has a value in {envs}: unset it there first")
             store.delete_key(connection, key["id"])
@@ -128,10 +130,15 @@ def lock(connection: Connection, namespace: str, name: str) -> Row:
     return key
 
 
-def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> dict[str, object]:
-    """Refuse whoever may not change what values have to be like; return by what leave it is done, for the record."""
+def require_sight(caller: Caller, namespace: str, present: Sequence[Row]) -> None:
+    """Refuse whoever may not see where a key has values, before an environment is named that they may not know of."""
     if any(not caller.may(Action.READ, namespace, row["env"]) for row in present):
         raise Forbidden("the key has a value in an environment that you have no grant on: ask somebody who has one")
+
+
+def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> dict[str, object]:
+    """Refuse whoever may not change what values have to be like; return by what leave it is done, for the record."""
+    require_sight(caller, namespace, present)
     protected = [row["env"] for row in present if row["review_required"]]
     for row in present:
         action = Action.BREAK_GLASS if row["review_required"] and break_glass else Action.WRITE
