@@ -316,7 +316,11 @@ CREATE TABLE request_change (
     base_definition integer NOT NULL,
     value_id uuid REFERENCES secret_value,
     fingerprint text,
+    -- Where the value was taken from, if it was promoted: nobody sees a secret, and reviewers have to know.
+    source_env text,
+    source_revision bigint,
     PRIMARY KEY (request_id, edition, key_id),
+    CONSTRAINT request_change_source CHECK ((source_env IS NULL) = (source_revision IS NULL)),
     CONSTRAINT request_change_one CHECK (num_nonnulls(value, value_id, new_schema) <= 1),
     CONSTRAINT request_change_secret CHECK ((value_id IS NULL) = (fingerprint IS NULL))
 );

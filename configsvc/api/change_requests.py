@@ -143,7 +143,8 @@ def _change(row: Mapping[str, Any]) -> dict[str, object]:
     if row["new_schema"] is not None:
         return named | {"schema": json.loads(row["new_schema"])}
     base = answers.state(row["base_version"], row["base_value"], row["base_fingerprint"])
-    return named | _proposed_value(row) | {"base": base}
+    source = {"env": row["source_env"], "revision": row["source_revision"]}
+    return named | _proposed_value(row) | {"base": base} | ({"promoted_from": source} if row["source_env"] else {})
 
 
 def _proposed_value(row: Mapping[str, Any]) -> dict[str, object]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from configsvc.domain.releases import SecretRef
+from configsvc.domain.releases import SecretRef, Source
 from configsvc.errors import Conflict
 
 STATUSES = ("open", "approved", "rejected", "withdrawn", "applied", "void")
@@ -35,6 +35,7 @@ class Proposed:
     """One proposed change: a value (canonical text; None unsets), a secret, or another schema for the key.
 
     ``base_version``: the active version that it replaces, 0 for none. ``base_definition``: of the key, when proposed.
+    ``source``: where the value was promoted from.
     """
 
     key_id: int
@@ -45,6 +46,7 @@ class Proposed:
     base_version: int
     base_definition: int
     secret: SecretRef | None = None
+    source: Source | None = None
 
 
 def digest(changes: Sequence[Proposed]) -> bytes:
@@ -56,6 +58,7 @@ def digest(changes: Sequence[Proposed]) -> bytes:
         [change.namespace, change.key, change.text, change.schema, change.base_version]
         + ([] if change.schema is None else [change.base_definition])
         + ([] if change.secret is None else [str(change.secret.value_id), change.secret.fingerprint])
+        + ([] if change.source is None else [change.source.env, change.source.revision])
         for change in changes
     )
     return hashlib.sha256(json.dumps(content).encode()).digest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from configsvc.domain import releases, reviews
 from configsvc.domain.comparisons import Promoted
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit, SchemaEdit, SecretRef
+from configsvc.domain.releases import Edit, SchemaEdit, SecretRef, Source
 from configsvc.domain.reviews import Proposed
 from configsvc.errors import Conflict, Forbidden, Hidden, PayloadTooLarge, RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found, require_place
@@ -229,6 +229,7 @@ class ChangeRequests:
                 base["base_version"],
                 base["base_definition"],
                 secret and SecretRef(secret.value_id, secret.fingerprint, row["type"]),
+                edit.source,
             )
             for edit, base, row, text, secret, schema in zip(
                 edits,
@@ -300,13 +301,21 @@ def _authors_only(caller: Caller, request: Row, step: str) -> None:
 
 def _again(rows: Sequence[Row]) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
     """Return the changes of an edition as they were asked for."""
-    edits = [releases.to_state(row["namespace"], row["name"], row) for row in rows if row["new_schema"] is None]
+    edits = [
+        replace(releases.to_state(row["namespace"], row["name"], row), source=_source(row))
+        for row in rows
+        if row["new_schema"] is None
+    ]
     schemas = [
         SchemaEdit(row["namespace"], row["name"], json.loads(row["new_schema"]), row["base_definition"])
         for row in rows
         if row["new_schema"] is not None
     ]
     return edits, schemas
+
+
+def _source(row: Row) -> Source | None:
+    return None if row["source_env"] is None else Source(row["source_env"], row["source_revision"])
 
 
 def _checked_schema(edit: SchemaEdit) -> str:

@@ -6,12 +6,12 @@ reveal it where it is, and is recorded there before it happens, as revealing is.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from configsvc.domain import comparisons, names
 from configsvc.domain.comparisons import Promoted
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit
+from configsvc.domain.releases import Edit, Source
 from configsvc.errors import Forbidden, ReviewRequired, ValidationFailed
 from configsvc.service.access import Caller
 from configsvc.service.comparisons import Comparisons, State
@@ -102,7 +102,11 @@ class Promotions:
             _require_moving(caller, state, keys)
             (settings,) = self._comparisons.settings([state], keys, opened=True)
             self._record(caller, state, [key for key in sorted(keys) if settings[key].secret], env)
-            edits += [comparisons.promoted(namespace, each.key, settings[each.key], each.field) for each in here]
+            where = Source(source, state.label.revision)
+            edits += [
+                replace(comparisons.promoted(namespace, each.key, settings[each.key], each.field), source=where)
+                for each in here
+            ]
         return edits
 
     def _plan(self, caller: Caller, source: State, target: State, wanted: Wanted) -> list[Edit]:

@@ -132,18 +132,30 @@ class ProposedKey(Answer):
     type: Type
 
 
-class ProposedValue(ProposedKey):
+class PromotedFrom(Answer):
+    """Where a proposed value was taken from."""
+
+    env: EnvName
+    revision: Revision
+
+
+class Proposed(ProposedKey):
+    """What was there when something was proposed in its place; ``promoted_from``, where that is from elsewhere."""
+
+    base: VersionState | SecretState | None
+    promoted_from: PromotedFrom = Field(default_factory=lambda: PromotedFrom(env="", revision=0))
+
+
+class ProposedValue(Proposed):
     """A key is to have another value than it had when this was proposed."""
 
     value: Value
-    base: VersionState | SecretState | None
 
 
-class ProposedSecret(ProposedKey):
+class ProposedSecret(Proposed):
     """A secret is to have another value; not even its fingerprint is shown."""
 
     secret: Literal[True]
-    base: VersionState | SecretState | None
 
 
 class ProposedDelete(ProposedKey):

@@ -280,7 +280,11 @@ def test_a_protected_environment_asks_for_a_review(ops: Caller, admin: Caller, s
     assert request.status_code == 201, request.text
     assert [(item["key"], item.get("value")) for item in request.json["changes"]] == [("limit", 7), ("password", None)]
     path = f"/v1/requests/{request.json['id']}"
-    assert admin.post(f"{path}/reviews", {"decision": "approve"}).status_code == 200
+    again = ops.patch(path, {}).json
+    for shown in (request.json, again, admin.get(path).json):
+        assert [item["promoted_from"] for item in shown["changes"]] == [{"env": "staging", "revision": 1}] * 2
+    approval = {"decision": "approve", "digest": again["digest"]}
+    assert admin.post(f"{path}/reviews", approval).status_code == 200
     assert admin.post(f"{path}/apply", {}).status_code == 200
     assert values(service, "production") == {"limit": 7, "password": PASSWORD}, "what was approved, whatever is new"
     glass = promote(ops, "production", "staging", **BREAK_GLASS)
