@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from configsvc.domain.releases import SecretRef, Source
-from configsvc.errors import Conflict
+from configsvc.errors import Conflict, NotApproved
 
 STATUSES = ("open", "approved", "rejected", "withdrawn", "applied", "void")
 DECISIONS = ("approve", "reject", "comment")
@@ -70,11 +70,12 @@ def possible(step: str, status: str) -> bool:
 
 
 def check(step: str, request_id: int, status: str, void_reason: str | None) -> None:
-    """Raise Conflict unless a step is possible now."""
+    """Raise Conflict unless a step is possible now; NotApproved where that step is to apply it."""
     if possible(step, status):
         return
     why = f" ({void_reason})" if void_reason else ""
-    raise Conflict(f"request {request_id} is {status}{why}: {_NEXT[status]}", request_status=status)
+    refused = NotApproved if step == "apply" else Conflict
+    raise refused(f"request {request_id} is {status}{why}: {_NEXT[status]}", request_status=status)
 
 
 def after_review(decision: str, status: str, approvals: int, needed: int) -> str:

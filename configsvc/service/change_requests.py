@@ -14,7 +14,15 @@ from configsvc.domain.comparisons import Promoted
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit, SchemaEdit, SecretRef, Source
 from configsvc.domain.reviews import Proposed
-from configsvc.errors import Conflict, Forbidden, Hidden, PayloadTooLarge, RevisionMismatch, ValidationFailed
+from configsvc.errors import (
+    Conflict,
+    Forbidden,
+    Hidden,
+    PayloadTooLarge,
+    RequestError,
+    RevisionMismatch,
+    ValidationFailed,
+)
 from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
 from configsvc.service.promotions import Promotions
@@ -89,7 +97,7 @@ class ChangeRequests:
         """
         proposal = Proposal(env, *self._resolved(caller, env, changes), note)
         with self._database.transaction() as connection:
-            environment = _lock(connection, proposal.env)
+            environment = store.lock_environment(connection, proposal.env)
             edition = self._edition(connection, caller, environment, proposal)
             if environment is None:
                 raise not_found(None, proposal.env)
@@ -112,8 +120,9 @@ class ChangeRequests:
         if changes is not None:
             with self._database.connection() as connection:
                 seen = _visible_request(connection, caller, request_id)
-            _authors_only(caller, seen, "edit")
-            resolved = self._resolved(caller, seen["env"], changes)
+            with _about(seen):
+                _authors_only(caller, seen, "edit")
+                resolved = self._resolved(caller, seen["env"], changes)
         with self._locked(caller, request_id) as (connection, environment, request):
             _authors_only(caller, request, "edit")
             reviews.check("edit", request_id, request["status"], request["void_reason"])
@@ -185,8 +194,9 @@ class ChangeRequests:
             request = _visible_request(connection, caller, request_id)
         # A token that the author minted counts as the author, and may have smaller rights.
         right = Action.PROPOSE if caller.principal == request["principal"] else Action.WRITE
-        for namespace in request["namespaces"]:
-            caller.require(right, namespace, request["env"], bool(request["review_required"]))
+        with _about(request):
+            for namespace in request["namespaces"]:
+                caller.require(right, namespace, request["env"], bool(request["review_required"]))
 
         def plan() -> Write:
             with self._database.connection() as connection:
@@ -201,7 +211,8 @@ class ChangeRequests:
                 request=(request_id, now["edition"]),
             )  # fmt: skip
 
-        return self._gate.commit_plan(caller, request["env"], plan, replace(terms, note=request["note"]))
+        with _about(request):
+            return self._gate.commit_plan(caller, request["env"], plan, replace(terms, note=request["note"]))
 
     def _resolved(self, caller: Caller, env: str, changes: Changes) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
         """Return the changes with the values that other environments have now: what is approved is what is applied."""
@@ -246,6 +257,8 @@ class ChangeRequests:
             secret_store.keep(connection, [key_id for key_id, _ in sealed], [kept for _, kept in sealed])
         if not any(_changes_something(change, base) for change, base in zip(changes, bases, strict=True)):
             raise ValidationFailed([("changes", f"{proposal.env} is like this already: there is nothing to propose")])
+        # In the order in which commits lock keys: what refers to one locks it, too.
+        changes.sort(key=lambda change: (change.namespace, change.key))
         namespaces = sorted({change.namespace for change in changes})
         return Edition(proposal.note, namespaces, environment["revision"], reviews.digest(changes), changes)
 
@@ -260,13 +273,12 @@ class ChangeRequests:
         """The request and its environment, which nobody else changes until the end."""
         with self._database.transaction() as connection:
             seen = _visible_request(connection, caller, request_id)
-            environment = _lock(connection, seen["env"])
+            environment = store.lock_environment(connection, seen["env"])
             assert environment is not None
-            yield connection, environment, _get(connection, request_id)
-
-
-def _lock(connection: Connection, env: str) -> Row | None:
-    return store.lock_environment(connection, env)
+            # An edit may have brought in what the caller may not see.
+            request = _visible_request(connection, caller, request_id)
+            with _about(request):
+                yield connection, environment, request
 
 
 def _get(connection: Connection, request_id: int) -> Row:
@@ -281,6 +293,16 @@ def _visible_request(connection: Connection, caller: Caller, request_id: int) ->
     if request is None or not _visible(caller, request):
         raise _no_request(request_id)
     return request
+
+
+@contextmanager
+def _about(request: Row) -> Iterator[None]:
+    """Say of what is refused where it would have been: the address has only the number."""
+    try:
+        yield
+    except RequestError as error:
+        error.place = request["env"], tuple(request["namespaces"])
+        raise
 
 
 def _no_request(request_id: int) -> Hidden:

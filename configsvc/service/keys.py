@@ -84,6 +84,9 @@ class Keys:
         """
         caller.require(Action.DECLARE, namespace, None)
         with self._database.transaction() as connection:
+            if break_glass:
+                # It is recorded among their releases. First the environments, then the key, as commits lock them.
+                store.lock_environments(connection)
             key = lock(connection, namespace, name)
             description = str(changes.get("description", key["description"]))
             schema = schema_text(changes["schema"]) if "schema" in changes else key["schema"]
@@ -98,10 +101,12 @@ class Keys:
                 )
                 return row
             present = store.values_of_key(connection, key["id"])
-            leave = _leave(caller, namespace, present, break_glass)
+            protected = _protected(caller, namespace, present, break_glass)
             check_values(schema, present)
             row = store.change_key(connection, key["id"], description, schema)
-            record_schema(connection, caller, namespace, name, changes["schema"], leave)
+            for env in protected:
+                record_schema(connection, caller, namespace, name, changes["schema"], {"break_glass": break_glass}, env)
+            record_schema(connection, caller, namespace, name, changes["schema"], {})
         return row
 
     def delete(self, caller: Caller, namespace: str, name: str) -> None:
@@ -109,14 +114,13 @@ class Keys:
 
         Raises:
             Conflict: it has one; the environments are named.
-            Forbidden: it has one where the caller has no grant.
         """
         caller.require(Action.DECLARE, namespace, None)
         with self._database.transaction() as connection:
             key = lock(connection, namespace, name)
             if used := store.values_of_key(connection, key["id"]):
-                require_sight(caller, namespace, used)
-                envs = ", ".join(row["env"] for row in used)
+                visible = [row["env"] for row in used if caller.may(Action.READ, namespace, row["env"])]
+                envs = ", ".join(visible) or "an environment that you have no grant on"
                 raise Conflict(f"{name} still has a value in {envs}: unset it there first")
             store.delete_key(connection, key["id"])
             audit.record(connection, caller.origin, "key.delete", {"key": name}, namespaces=[namespace])
@@ -136,8 +140,8 @@ def require_sight(caller: Caller, namespace: str, present: Sequence[Row]) -> Non
         raise Forbidden("the key has a value in an environment that you have no grant on: ask somebody who has one")
 
 
-def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> dict[str, object]:
-    """Refuse whoever may not change what values have to be like; return by what leave it is done, for the record."""
+def _protected(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> Sequence[str]:
+    """Refuse whoever may not change what values have to be like; return where that breaks the glass."""
     require_sight(caller, namespace, present)
     protected = [row["env"] for row in present if row["review_required"]]
     for row in present:
@@ -145,7 +149,7 @@ def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: 
         caller.require(action, namespace, row["env"], bool(row["review_required"]))
     if protected and not break_glass:
         raise ReviewRequired(protected[0])
-    return {"break_glass": break_glass} if protected else {}
+    return protected
 
 
 def check_values(schema: str | None, present: Sequence[Row]) -> None:
@@ -193,11 +197,22 @@ def give_schema(connection: Connection, env: str, edit: SchemaEdit) -> None:
 
 
 def record_schema(
-    connection: Connection, caller: Caller, namespace: str, name: str, schema: object, leave: Mapping[str, object]
+    connection: Connection,
+    caller: Caller,
+    namespace: str,
+    name: str,
+    schema: object,
+    leave: Mapping[str, object],
+    env: str | None = None,
 ) -> None:
-    """Record a change of a key's schema, at the end of the transaction: what it locks comes last."""
+    """Record a change of a key's schema, at the end of the transaction: what it locks comes last.
+
+    ``env``: among the releases of an environment that the caller has locked.
+    """
     details = {"key": name, "schema": schema, **leave}
-    audit.record(connection, caller.origin, "key.update", details, namespaces=[namespace])
+    audit.record(
+        connection, caller.origin, "key.update", details, env=env, in_order=env is not None, namespaces=[namespace]
+    )
 
 
 def record_declared(connection: Connection, caller: Caller, declaration: Declaration) -> None:

@@ -105,6 +105,12 @@ def change_key(connection: Connection, key_id: int, description: str, schema: st
     return row
 
 
+def lock_keys(connection: Connection, named: Sequence[tuple[str, str]]) -> None:
+    """Lock keys, named by (namespace, key), until the end of the transaction; pass over those that are not there."""
+    params = {"namespaces": [namespace for namespace, _ in named], "keys": [key for _, key in named]}
+    connection.execute(_SQL["lock_keys"], params)
+
+
 def lock_environments(connection: Connection) -> None:
     """Keep all environments as they are until the end of the transaction."""
     connection.execute(_SQL["lock_environments"])

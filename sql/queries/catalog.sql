@@ -72,6 +72,12 @@ RETURNING id, name, type, description, secret, schema, created_by, created_at
 SELECT k.id, k.type, k.description, k.secret, k.schema, k.definition FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR UPDATE OF k
 
+-- lock_keys: as lock_key, all that a request names, in the order in which commits lock them
+SELECT FROM unnest(%(namespaces)s::text[], %(keys)s::text[]) AS w (namespace, key)
+JOIN namespace n ON n.name = w.namespace
+JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted_at IS NULL
+ORDER BY n.name COLLATE "C", k.name COLLATE "C" FOR UPDATE OF k
+
 -- values_of_key: where the key has a value, and which
 SELECT e.name AS env, e.review_required, v.value, v.value_id, v.fingerprint
 FROM config_version v JOIN environment e ON e.id = v.env_id
