@@ -292,6 +292,19 @@ def test_a_protected_environment_asks_for_a_review(ops: Caller, admin: Caller, s
     assert values(service, "production") == {"limit": 8, "password": "another one"}
 
 
+def test_an_approval_is_of_where_a_value_is_from(ops: Caller) -> None:
+    """The same value, typed, promoted, and promoted from another revision, are three things to approve."""
+    fill(ops, "staging", limit=7)
+    fill(ops, "staging", limit=8)
+    fill(ops, "staging", limit=7)
+    change = {"namespace": "payments", "key": "limit"}
+    digests = {
+        ops.post("/v1/envs/production/requests", {"changes": [change | wish]}).json["digest"]
+        for wish in ({"value": 7}, {"promote_from": "staging"}, {"promote_from": "staging", "revision": 1})
+    }
+    assert len(digests) == 3
+
+
 def test_a_request_is_edited_to_promote(ops: Caller, admin: Caller, service: Caller) -> None:
     """An edit takes the value of now, and only its author has it taken."""
     fill(ops, "staging", password=PASSWORD)
