@@ -92,6 +92,9 @@ class Keys:
         """
         caller.require(Action.DECLARE, namespace, None)
         with self._database.transaction() as connection:
+            if break_glass:
+                # It is recorded among their releases. First the environments, then the key, as commits lock them.
+                store.lock_environments(connection)
             key = lock(connection, namespace, name)
             description = str(changes.get("description", key["description"]))
             schema = schema_text(changes["schema"]) if "schema" in changes else key["schema"]
@@ -106,10 +109,12 @@ class Keys:
                 )
                 return row
             present = store.values_of_key(connection, key["id"])
-            leave = _leave(caller, namespace, present, break_glass)
+            protected = _protected(caller, namespace, present, break_glass)
             check_values(schema, present)
             row = store.change_key(connection, key["id"], description, schema)
-            record_schema(connection, caller, namespace, name, changes["schema"], leave)
+            for env in protected:
+                record_schema(connection, caller, namespace, name, changes["schema"], {"break_glass": break_glass}, env)
+            record_schema(connection, caller, namespace, name, changes["schema"], {})
         return row
 
     def delete(self, caller: Caller, namespace: str, name: str) -> None:
@@ -122,7 +127,8 @@ class Keys:
         with self._database.transaction() as connection:
             key = lock(connection, namespace, name)
             if used := store.values_of_key(connection, key["id"]):
-                envs = ", ".join(row["env"] for row in used)
+                visible = [row["env"] for row in used if caller.may(Action.READ, namespace, row["env"])]
+                envs = ", ".join(visible) or "an environment that you have no grant on"
                 raise Conflict(f"{name} still has a value in {envs}: unset it there first")
             store.delete_key(connection, key["id"])
             audit.record(connection, caller.origin, "key.delete", {"key": name}, namespaces=[namespace])
@@ -136,17 +142,22 @@ def lock(connection: Connection, namespace: str, name: str) -> Row:
     return key
 
 
-def _leave(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> dict[str, object]:
-    """Refuse whoever may not change what values have to be like; return by what leave it is done, for the record."""
+def require_sight(caller: Caller, namespace: str, present: Sequence[Row]) -> None:
+    """Refuse whoever may not see where a key has values, before an environment is named that they may not know of."""
     if any(not caller.may(Action.READ, namespace, row["env"]) for row in present):
         raise Forbidden("the key has a value in an environment that you have no grant on: ask somebody who has one")
+
+
+def _protected(caller: Caller, namespace: str, present: Sequence[Row], break_glass: str | None) -> Sequence[str]:
+    """Refuse whoever may not change what values have to be like; return where that breaks the glass."""
+    require_sight(caller, namespace, present)
     protected = [row["env"] for row in present if row["review_required"]]
     for row in present:
         action = Action.BREAK_GLASS if row["review_required"] and break_glass else Action.WRITE
         caller.require(action, namespace, row["env"], bool(row["review_required"]))
     if protected and not break_glass:
         raise ReviewRequired(protected[0])
-    return {"break_glass": break_glass} if protected else {}
+    return protected
 
 
 def check_values(schema: str | None, present: Sequence[Row]) -> None:
@@ -194,11 +205,22 @@ def give_schema(connection: Connection, env: str, edit: SchemaEdit) -> None:
 
 
 def record_schema(
-    connection: Connection, caller: Caller, namespace: str, name: str, schema: object, leave: Mapping[str, object]
+    connection: Connection,
+    caller: Caller,
+    namespace: str,
+    name: str,
+    schema: object,
+    leave: Mapping[str, object],
+    env: str | None = None,
 ) -> None:
-    """Record a change of a key's schema, at the end of the transaction: what it locks comes last."""
+    """Record a change of a key's schema, at the end of the transaction: what it locks comes last.
+
+    ``env``: among the releases of an environment that the caller has locked.
+    """
     details = {"key": name, "schema": schema, **leave}
-    audit.record(connection, caller.origin, "key.update", details, namespaces=[namespace])
+    audit.record(
+        connection, caller.origin, "key.update", details, env=env, in_order=env is not None, namespaces=[namespace]
+    )
 
 
 def record_declared(

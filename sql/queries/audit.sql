@@ -18,7 +18,7 @@ WHERE a.id < %(before)s
   AND (%(action)s::text IS NULL OR a.action = %(action)s::text OR starts_with(a.action, %(action)s::text || '.'))
   AND (%(since)s::timestamptz IS NULL OR a.created_at >= %(since)s::timestamptz)
   AND (%(until)s::timestamptz IS NULL OR a.created_at < %(until)s::timestamptz)
-  AND (%(key)s::text IS NULL OR a.details ->> 'key' = %(key)s::text OR EXISTS (
+  AND (%(key)s::text IS NULL OR a.details ->> 'key' = %(key)s::text OR a.details -> 'keys' @> to_jsonb(%(key)s::text) OR EXISTS (
       SELECT FROM config_version v JOIN config_key k ON k.id = v.key_id JOIN namespace n ON n.id = v.namespace_id
       WHERE v.env_id = a.env_id AND v.revision = a.revision AND k.name = %(key)s::text
         AND (%(namespace)s::text IS NULL OR n.name = %(namespace)s::text)))

@@ -114,6 +114,12 @@ OPERATIONS: Sequence[Operation] = (
     ),
     _write("writes.restore", f"POST {_SCOPE}/restore", "Make a scope what it was at a revision", models.Restore),
     _write(
+        "writes.promote",
+        f"POST {_SCOPE}/promote",
+        "Give keys the values that they have in another environment",
+        models.Promote,
+    ),
+    _write(
         "writes.undo",
         "POST /v1/envs/{env}/releases/{revision}/undo",
         "Put back what one release changed, and nothing else",
@@ -143,6 +149,13 @@ OPERATIONS: Sequence[Operation] = (
         *_PAGE,
     ),
     _read("history.diff", f"GET {_SCOPE}/diff", "Compare two revisions of a scope", answers.Difference, "from", "to"),
+    _read(
+        "comparisons.compare",
+        "GET /v1/namespaces/{namespace}/compare",
+        "Put environments beside each other",
+        answers.Comparison,
+        "envs",
+    ),
     _read(
         "history.list_releases",
         "GET /v1/envs/{env}/releases",

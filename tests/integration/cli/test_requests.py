@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from .conftest import Configctl, Terminal, ended
+from .test_writes import call
 
 PRODUCTION = ("--env", "production")
 
@@ -62,10 +63,10 @@ def test_only_what_was_looked_at_is_approved(
     assert configctl.json("requests", "show", number)["status"] == "open"
 
 
-def edit(configctl: Configctl, number: str, body: dict[str, Any]) -> None:
+def edit(configctl: Configctl, number: str, body: dict[str, Any], **who: str) -> None:
     """Change a request in an editor that writes this into it."""
     script = f"import sys, pathlib; pathlib.Path(sys.argv[1]).write_text({json.dumps(json.dumps(body))})"
-    configctl.lines("requests", "edit", number, VISUAL=f"python3 -c {json.dumps(script)}")
+    configctl.lines("requests", "edit", number, VISUAL=f"python3 -c {json.dumps(script)}", **who)
 
 
 def test_a_person_is_shown_and_asked(
@@ -172,3 +173,21 @@ def test_a_secret_of_a_request_is_shown_to_nobody(configctl: Configctl, namespac
     assert f"{namespace}/pin  (unset) → (secret)" in shown
     refused = configctl("requests", "edit", str(request["id"]), VISUAL="true")
     assert (refused.code, "propose it anew" in refused.err) == (5, True)
+
+
+def test_a_promoted_secret_says_where_it_is_from(
+    configctl: Configctl, stack: Any, namespace: str, ops: dict[str, str]
+) -> None:
+    """That is all there is to see of it; an edit of something else leaves it as it is."""
+    configctl.lines("keys", "create", namespace, "pin", "--type", "string", "--secret")
+    configctl.lines("set", namespace, "pin", "-", "--env", "staging", stdin="correct horse")
+    change = {"namespace": namespace, "key": "pin", "promote_from": "staging"}
+    request = call(stack, "POST", "/v1/envs/production/requests", {"changes": [change]}, by="ops")
+    number, revision = str(request["id"]), configctl.revision("staging")
+    assert f"{namespace}/pin is what staging has at revision {revision}" in configctl.lines("requests", "show", number)
+    assert configctl("requests", "edit", number, VISUAL="true", **ops).err == "nothing was changed\n"
+    configctl.lines("requests", "edit", number, "--note", "as rehearsed", **ops)
+    configctl.lines("set", namespace, "other", "1", "--type", "int")
+    body = {"changes": [change, {"namespace": namespace, "key": "other", "value": 2}]}
+    edit(configctl, number, body, **ops)
+    assert f"{namespace}/pin  (unset) → (secret)" in configctl.lines("requests", "show", number)

@@ -47,6 +47,7 @@ def request(entry: Entry) -> list[str]:
     head = f"request {entry['id']} for {entry['env']}: {status}, by {by}"
     lines = [head, *([one_line(entry["note"])] if entry["note"] else []), ""]
     lines += [line for row in _rows(entry) for line in difference(row)]
+    lines += [_source(each) for each in entry["changes"] if "promoted_from" in each]
     lines += ["", *_standing(entry)]
     lines += [_said(each, entry["edition"]) for each in entry["reviews"]]
     return [*lines, f"digest: {entry['digest']}", f"you may: {', '.join(entry['may']) or 'look'}"]
@@ -69,6 +70,12 @@ def _rows(entry: Entry) -> list[Entry]:
     if entry["diff"] or entry["status"] not in ("applied", "withdrawn"):
         return list(entry["diff"])
     return [{**each, "from": each.get("base"), "to": None if each.get("delete") else each} for each in entry["changes"]]
+
+
+def _source(change: Entry) -> str:
+    """Where the value of a promoted key is from: of a secret, that is all there is to see."""
+    source = change["promoted_from"]
+    return f"{change['namespace']}/{change['key']} is what {source['env']} has at revision {source['revision']}"
 
 
 def _standing(entry: Entry) -> list[str]:

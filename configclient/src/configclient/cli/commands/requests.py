@@ -210,7 +210,7 @@ def _edited(api: Api, number: str) -> dict[str, Any] | None:
     from configclient.cli import _yaml
 
     request = api.get(request_path(number))
-    if any(each.get("secret") for each in request["changes"]):
+    if any(each.get("secret") and "promoted_from" not in each for each in request["changes"]):
         raise CliError(
             f"request {number} proposes a secret, which nobody is shown: withdraw it, and propose it anew",
             Exit.CONFLICT,
@@ -232,6 +232,10 @@ def _edited(api: Api, number: str) -> dict[str, Any] | None:
 
 
 def _proposal(change: dict[str, Any]) -> dict[str, Any]:
+    """A change as it is proposed; a promoted one by where it is from."""
+    if source := change.get("promoted_from"):
+        named = {"namespace": change["namespace"], "key": change["key"]}
+        return named | {"promote_from": source["env"], "revision": source["revision"]}
     return {name: change[name] for name in ("namespace", "key", "value", "delete", "schema") if name in change}
 
 
