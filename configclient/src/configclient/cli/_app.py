@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "Changing it": {
         "changes": ("set", "unset"),
         "edit": ("edit",),
+        "promote": ("promote",),
         "back": ("rollback", "restore", "undo"),
     },
     "Reviews": {

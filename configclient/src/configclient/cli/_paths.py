@@ -1,6 +1,6 @@
 """Where things are: names → paths of the HTTP API. PURE: no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote, urlencode
 
 Query = Mapping[str, str | int | None]
@@ -84,6 +84,11 @@ def releases_path(env: str, revision: int | None = None) -> str:
 def diff_path(env: str, namespace: str, start: int, end: int | None) -> str:
     """The path of what differs in a scope between two revisions; ``end`` None is the newest."""
     return with_query(f"{scope_path(env, namespace)}/diff", {"from": start, "to": end})
+
+
+def compare_path(namespace: str, envs: Sequence[str]) -> str:
+    """The path of a namespace in several environments beside each other."""
+    return with_query(f"{NAMESPACES}/{quote(namespace)}/compare", {"envs": ",".join(envs)})
 
 
 def with_query(path: str, query: Query) -> str:

@@ -45,7 +45,7 @@ def propose(api: Api, env: str, changes: Sequence[Mapping[str, Any]], note: str)
 
 
 def _already(api: Api, env: str, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The caller's request that waits with these changes; never one with a secret, which nobody is shown."""
+    """The caller's request that waits with these changes; never one with a new secret, which nobody is shown."""
     query: Query = {"env": env, "author": str(api.get(ME)["name"]), "limit": LOOKED_AT_MAX}
     wanted, namespaces = _content(changes), sorted({each["namespace"] for each in changes})
     for status in WAITING:
@@ -60,12 +60,22 @@ def _already(api: Api, env: str, changes: Sequence[Mapping[str, Any]]) -> dict[s
 
 def _content(changes: Sequence[Mapping[str, Any]]) -> list[str]:
     """What changes are about, in a form that can be compared."""
-    fields = ("namespace", "key", "value", "delete", "schema")
-    return sorted(json.dumps({name: each[name] for name in fields if name in each}, sort_keys=True) for each in changes)
+    return sorted(json.dumps(_compared(each), sort_keys=True) for each in changes)
+
+
+def _compared(change: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"namespace": change["namespace"], "key": change["key"]}
+    if "promote_from" in change:
+        return named | {"source": {"env": change["promote_from"], "revision": change["revision"]}}
+    if "promoted_from" in change:
+        return named | {"source": change["promoted_from"]}
+    return named | {name: change[name] for name in ("value", "delete", "schema") if name in change}
 
 
 def proposed(preview: Mapping[str, Any], body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The changes of a dry run as a proposal has them; a secret's value is in the ``body`` of the write alone.
+    """The changes of a dry run as a proposal has them.
+
+    What is promoted is named by where it is from. Otherwise a secret's value is in the ``body`` of the write alone.
 
     Raises :class:`CliError` where it is not: a way back to a secret that nobody is shown.
     """
@@ -76,6 +86,8 @@ def _proposed(change: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, A
     named = {"namespace": change["namespace"], "key": change["key"]}
     if change.get("deleted"):
         return named | {"delete": True}
+    if "from" in body:
+        return named | {"promote_from": body["from"], "revision": body["revision"]}
     if "value" not in change and "value" not in body:
         raise CliError(
             f"{change['namespace']}/{change['key']} is a secret, and a request for its earlier value can't be opened: "
