@@ -10,6 +10,7 @@ from configsvc.api import addresses, change_requests, comparisons, health, keys,
 from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
 from configsvc.api import history as history_api
+from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
@@ -31,6 +32,7 @@ from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
+from configsvc.service.metrics import Metrics
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
@@ -81,9 +83,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     # At the first request, in the process that serves it.
     app.before_request(hub.start)
     app.before_request(reports.start)
+    times = metrics_api.register(app)
     requests.register(app, authenticator, Rates(settings.token_requests_per_s))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
+    app.register_blueprint(metrics_api.blueprint(Metrics(database), times))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
     app.register_blueprint(keys.blueprint(Keys(database, secrets), Secrecy(database, secrets, gate)))
     app.register_blueprint(settings_api.blueprint(reading, history))

@@ -5,7 +5,7 @@ Examples stand at the leaves; a whole answer's example is put together from them
 
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
 from configsvc.api.models import EnvName, KeyName, NamespaceName, Schema, Type, pattern
 from configsvc.domain import cursors
@@ -70,6 +70,12 @@ class Ready(Answer):
     """The process can serve."""
 
     status: Literal["ready"]
+
+
+class Metrics(RootModel[str]):
+    """Text in Prometheus' format, of the environments that the caller may read. docs/operations.md has the names."""
+
+    root: Annotated[str, Field(examples=["configsvc_relay_leading 1.0\n"])]
 
 
 class Document(BaseModel):

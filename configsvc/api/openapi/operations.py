@@ -20,8 +20,9 @@ _PAGE = ("limit", "cursor")
 class Operation:
     """One call.
 
-    ``id``: its endpoint in Flask. ``answer``: the type of the body of success, None without one. ``takes``: query
-    parameters; ``headers``: those of the request; ``gives``: those of success. ``codes``: problems of its own.
+    ``id``: its endpoint in Flask. ``answer``: the type of the body of success, None without one; ``media_type``: what
+    that is sent as. ``takes``: query parameters; ``headers``: those of the request; ``gives``: those of success.
+    ``codes``: problems of its own.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Operation:
     gives: Sequence[str] = ()
     codes: Sequence[str] = ()
     anonymous: bool = False
+    media_type: str = "application/json"
 
     @property
     def method(self) -> str:
@@ -346,5 +348,6 @@ OPERATIONS: Sequence[Operation] = (
     ),
     Operation("health.healthz", "GET /healthz", "Is the process up?", answers.Alive, anonymous=True),
     Operation("health.readyz", "GET /readyz", "Can it serve?", answers.Ready, anonymous=True, codes=("unavailable",)),
+    Operation("metrics.read", "GET /metrics", "Read figures for Prometheus", answers.Metrics, media_type="text/plain"),
     Operation("openapi.document", "GET /openapi.json", "Read this document", answers.Document, anonymous=True),
 )
