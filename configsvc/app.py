@@ -14,6 +14,7 @@ from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
 from configsvc.api.openapi import route as openapi
+from configsvc.api.routing import App
 from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name

@@ -4,6 +4,7 @@ Imports nothing of ours: gunicorn reads this file before gevent has patched the 
 at its import whether it waits in gevent's way.
 """
 
+import gc
 import logging
 import re
 import resource
@@ -60,6 +61,12 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's s
     logging.basicConfig(
         level=worker.cfg.loglevel.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
     )
+
+
+def post_worker_init(worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Let the garbage collector come seldom: its walk over what thousands of held requests hold stops the worker."""
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 100)
 
 
 def on_starting(server: Any) -> None:

@@ -22,6 +22,8 @@ from configsvc.store.watch import Report
 log = logging.getLogger(__name__)
 
 _WRITE_EVERY_S = 1.0
+#: After a release thousands report together: making one statement of all would hold up the worker's other requests.
+_WRITE_AT_A_TIME = 500
 #: Clients remembered while Postgres is away; the newest report of each. More than a worker can hold requests for.
 _CLIENTS_MAX = 20_000
 _TIDY_EVERY_WRITES = 60
@@ -88,5 +90,6 @@ class Reports:
                 self._faults.failed(error)
 
     def _write(self, taken: Sequence[tuple[Report, float]]) -> None:
-        now = time.monotonic()
-        store.report(self._database, [(report, now - said_at) for report, said_at in taken], self._live_s)
+        for first in range(0, len(taken) or 1, _WRITE_AT_A_TIME):
+            some, now = taken[first : first + _WRITE_AT_A_TIME], time.monotonic()
+            store.report(self._database, [(report, now - said_at) for report, said_at in some], self._live_s)

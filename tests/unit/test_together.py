@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -84,3 +85,33 @@ def test_an_error_is_everybodys_and_not_for_ever() -> None:
                     each.result(LONG_S)
         slow.let.release(10)
         assert together("good") == len(slow.calls)
+
+
+def test_who_is_content_with_something_older_takes_it() -> None:
+    """A look-up that began after the moment named is shared, over or not; one that began before is not."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    before = time.monotonic()
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(together, "a", before)]
+        assert slow.began.acquire(timeout=LONG_S)
+        running.append(threads.submit(together, "a", before))
+        slow.let.release()
+        assert [each.result(LONG_S) for each in running] == [1, 1]
+        assert together("a", before) == 1
+        after = time.monotonic()
+        slow.let.release()
+        assert together("a", after) == 2
+        assert together("a", before) == 2
+
+
+def test_an_error_is_not_remembered() -> None:
+    """Whoever would be content with something older does not get an older error."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    before = time.monotonic()
+    slow.let.release(2)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            together("bad", before)
+    assert slow.calls == ["bad", "bad"]
