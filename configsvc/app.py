@@ -21,6 +21,7 @@ from configsvc.crypto.signing import Signer
 from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
+from configsvc.delivery.pace import Pace
 from configsvc.delivery.reports import Reports
 from configsvc.service.access import Authenticator, Permissions
 from configsvc.service.audit import Audit, Refusals
@@ -62,7 +63,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     history = History(database, bodies)
     gate = Releases(database, secrets, signer.derive("idempotency"))
     hub = Hub(settings.database_url, database)
-    reports = Reports(database, settings.next_sync_s)
+    pace = Pace(settings.next_sync_s)
+    reports = Reports(database, pace)
     holds = Holds(settings.token_held_max)
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
@@ -88,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), settings.next_sync_s))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
 

@@ -21,18 +21,19 @@ WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
 REPORT_WITHIN_S = 2
 
 
-def blueprint(authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: int) -> Blueprint:
+def blueprint(
+    authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: Callable[[], int]
+) -> Blueprint:
     """Make the blueprint.
 
     ``push``: by environment, what clients need to subscribe (URL and public keys), None without an account for them.
+    ``next_sync_s``: how often clients are asked to sync now.
     """
     routes = Blueprint("sync", __name__)
 
     @cache  # only environments that are there get as far as this
     def tail(env: str) -> str:
-        return strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push(env)})[
-            1:
-        ]
+        return strict_json.dumps({"report_within_s": REPORT_WITHIN_S, "push": push(env)})[1:]
 
     @routes.post("/v1/sync")
     def synchronize() -> Response:
@@ -42,7 +43,7 @@ def blueprint(authenticator: Authenticator, sync: Sync, push: Callable[[str], ob
 
         def answer() -> bytes:
             text = sync.sync(who, authenticate, client, asked, wait_s, _sync_body)
-            return (text + tail(asked.env)).encode()
+            return f'{text}"next_sync_s":{next_sync_s()},{tail(asked.env)}'.encode()
 
         if not wait_s:
             return render.ready(answer())
