@@ -11,10 +11,10 @@ import resource
 from pathlib import Path
 from typing import Any
 
-# A held request (long poll, stream) is a greenlet of 18 KiB, not a thread; and twice gthread's rate with a look-up.
+# A held request (long poll, stream) is a greenlet of 22-26 KiB, not a thread; and twice gthread's rate with a look-up.
 worker_class = "gevent"
 
-# Held requests of clients that poll while Redis is down: 10,000 per worker were measured, at 180 MiB.
+# Held requests of clients that poll while Redis is down: 5,000 per worker are measured (benchmarks/bench_held.py).
 # One token may hold 10,000 (CONFIGSVC_TOKEN_HELD_MAX), and not all there is.
 worker_connections = 12_000
 
