@@ -13,6 +13,7 @@ from configsvc.api import history as history_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
 from configsvc.api.routing import App
 from configsvc.crypto.datakeys import DataKeys
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
+    app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
 
