@@ -36,7 +36,7 @@ class Identity:
     grants: tuple[Grant, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, from where."""
 

@@ -52,7 +52,7 @@ class Collector(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Client:
     """Who syncs, as it says itself."""
 
@@ -65,7 +65,7 @@ class Client:
     rejected: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What a client has and wants. ``have`` and ``view`` are None together, when it has nothing whole."""
 
