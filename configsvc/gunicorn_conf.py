@@ -11,7 +11,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
-# A held request (long poll, stream) is a greenlet of 22-26 KiB, not a thread; and twice gthread's rate with a look-up.
+# A held request (long poll, stream) is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
 worker_class = "gevent"
 
 # Held requests of clients that poll while Redis is down: 5,000 per worker are measured (benchmarks/bench_held.py).
