@@ -38,10 +38,10 @@ _STOP_TIMEOUT_S = 5.0
 _CONNECTION = {"application_name": "configsvc hub", "tcp_user_timeout": "2000"}
 
 
-#: Answering this many takes some milliseconds: what others wait longer for their turn.
-_WAKE_AT_A_TIME = 50
+#: Answering this many takes some milliseconds: what others wait longer, at each of the few turns that a request takes.
+_WAKE_AT_A_TIME = 20
 #: They all ask again at once: a fifth of the worker is left to the others.
-_RETURN_AT_A_TIME = 25
+_RETURN_AT_A_TIME = 10
 _RETURN_IDLE = 0.25
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 
 #: Who waits stands with some others at one of so many places: one event for each would cost more than the wait.
-_PLACES = 256
+_PLACES = 512
 #: Long enough for the loop to look for other requests.
 _LOOK_ROUND_S = 0.0005
 
