@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from configsvc.api import access as access_api
-from configsvc.api import addresses, change_requests, health, keys, problems, requests, watchers, writes
+from configsvc.api import addresses, change_requests, comparisons, health, keys, problems, requests, watchers, writes
 from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
 from configsvc.api import history as history_api
@@ -29,11 +29,13 @@ from configsvc.service.audit import Audit, Refusals
 from configsvc.service.bodies import Bodies
 from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
+from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.plans import Plans
+from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
@@ -59,10 +61,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     signer = Signer.load(settings.signing_key_file)
     authenticator = Authenticator(database)
     refusals = Refusals(database)
-    secrets = Secrets(database, DataKeys(open_provider(settings.keys)) if settings.keys else None)
+    keeper = open_provider(settings.keys, settings.other_keys) if settings.keys else None
+    secrets = Secrets(database, DataKeys(keeper) if keeper else None)
     bodies = Bodies(database, secrets)
     history = History(database, bodies)
     gate = Releases(database, secrets, signer.derive("idempotency"))
+    reading = Reading(database, bodies, secrets)
+    beside = Comparisons(database, reading, history, secrets)
+    promotions = Promotions(database, beside, gate)
     hub = Hub(settings.database_url, database)
     pace = Pace(settings.next_sync_s)
     reports = Reports(database, pace)
@@ -84,10 +90,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(catalog_api.blueprint(Catalog(database)))
     app.register_blueprint(keys.blueprint(Keys(database, secrets), Secrecy(database, secrets, gate)))
-    app.register_blueprint(settings_api.blueprint(Reading(database, bodies, secrets), history))
+    app.register_blueprint(settings_api.blueprint(reading, history))
+    app.register_blueprint(comparisons.blueprint(beside))
     app.register_blueprint(history_api.blueprint(history))
-    app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate)))
-    app.register_blueprint(change_requests.blueprint(ChangeRequests(database, gate), gate))
+    app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate), promotions))
+    app.register_blueprint(change_requests.blueprint(ChangeRequests(database, gate, promotions), gate))
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))

@@ -340,7 +340,7 @@ def keys_status() -> None:
 def keys_rewrap() -> None:
     """Wrap all data keys with the keeper's present key; no secret is touched.
 
-    After it the older keys are needed for backups alone.
+    After it the older keys, and the keeper that CONFIGSVC_OTHER_KEYS names, are needed for backups alone.
 
     \b
     Example:
@@ -381,7 +381,7 @@ def _rotation() -> Iterator["Rotation"]:
     from configsvc.store.audit import Origin
     from configsvc.store.database import Database
 
-    data_keys = DataKeys(open_provider(read_keys()))
+    data_keys = DataKeys(open_provider(*read_keys()))
     with contextlib.closing(Database(read_database_url())) as database:
         yield Rotation(database, data_keys, Origin(f"operator:{getpass.getuser()}", "", ""))
 

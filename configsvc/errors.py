@@ -13,6 +13,8 @@ class RequestError(Exception):
     code = "internal"
     #: When to try again, in seconds; None: not before something else has changed.
     retry_after_s: int | None = None
+    #: Environment and namespaces that it was about, for the audit trail; None: those that the address names.
+    place: tuple[str, tuple[str, ...]] | None = None
 
     def __init__(self, detail: str, **extra: object) -> None:
         """``detail`` says what to do; ``extra`` becomes further members of the problem document."""
@@ -68,6 +70,10 @@ class Conflict(RequestError):
     """It contradicts what is there."""
 
     code = "conflict"
+
+
+class NotApproved(Conflict):
+    """A change request may not be applied as it stands."""
 
 
 class RevisionMismatch(RequestError):

@@ -87,6 +87,8 @@ class Settings(BaseModel):
     signing_key_file: Path
     #: Where the key-encryption keys of secrets are kept.
     keys: Annotated[str, AfterValidator(_keys)] | None = None
+    #: While they move: where they have been kept so far, or will be. What ``keys`` has no key for is read with these.
+    other_keys: Annotated[str, AfterValidator(_keys)] | None = None
     #: A role that may create roles and own tables, for `configsvc migrate` alone.
     migrate_database_url: _PostgresUrl | None = Field(default=None, repr=False)
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
@@ -100,6 +102,12 @@ class Settings(BaseModel):
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
     next_sync_s: int = Field(default=30, ge=1, le=300)
+
+    @model_validator(mode="after")
+    def _keys_before_others(self) -> Self:
+        if self.other_keys is not None and self.keys is None:
+            raise ValueError("CONFIGSVC_OTHER_KEYS is read beside CONFIGSVC_KEYS, which is missing")
+        return self
 
     @model_validator(mode="after")
     def _accounts_fit(self) -> Self:
@@ -162,8 +170,8 @@ def read_database_url(environ: Mapping[str, str] | None = None, *, for_migration
         raise SetupError(f"{name} {error}") from None
 
 
-def read_keys(environ: Mapping[str, str] | None = None) -> str:
-    """Where the keys of secrets are kept, for commands that look after them.
+def read_keys(environ: Mapping[str, str] | None = None) -> tuple[str, str | None]:
+    """Where the keys of secrets are kept, and where others of them are; for commands that look after them.
 
     Raises:
         SetupError: it is not set, or names no place for keys.
@@ -171,10 +179,12 @@ def read_keys(environ: Mapping[str, str] | None = None) -> str:
     given = _ours(os.environ if environ is None else environ)
     if "CONFIGSVC_KEYS" not in given:
         raise SetupError(_explain("keys", "missing", ""))
-    try:
-        return _keys(given["CONFIGSVC_KEYS"])
-    except ValueError as error:
-        raise SetupError(f"CONFIGSVC_KEYS {error}") from None
+    for name in {"CONFIGSVC_KEYS", "CONFIGSVC_OTHER_KEYS"} & given.keys():
+        try:
+            _keys(given[name])
+        except ValueError as error:
+            raise SetupError(f"{name} {error}") from None
+    return given["CONFIGSVC_KEYS"], given.get("CONFIGSVC_OTHER_KEYS")
 
 
 def _ours(environ: Mapping[str, str]) -> dict[str, str]:

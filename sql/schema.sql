@@ -316,7 +316,11 @@ CREATE TABLE request_change (
     base_definition integer NOT NULL,
     value_id uuid REFERENCES secret_value,
     fingerprint text,
+    -- Where the value was taken from, if it was promoted: nobody sees a secret, and reviewers have to know.
+    source_env text,
+    source_revision bigint,
     PRIMARY KEY (request_id, edition, key_id),
+    CONSTRAINT request_change_source CHECK ((source_env IS NULL) = (source_revision IS NULL)),
     CONSTRAINT request_change_one CHECK (num_nonnulls(value, value_id, new_schema) <= 1),
     CONSTRAINT request_change_secret CHECK ((value_id IS NULL) = (fingerprint IS NULL))
 );
@@ -571,6 +575,13 @@ BEGIN
         ELSIF cardinality(v_request.approved_by) < v_approvals THEN
             RAISE EXCEPTION 'the request has % of % approvals', cardinality(v_request.approved_by), v_approvals
                 USING ERRCODE = 'CSREQ';
+        ELSIF EXISTS (
+            SELECT FROM (
+                SELECT q.key_id, q.value, q.value_id FROM request_change q
+                WHERE q.request_id = p_change_request AND q.edition = p_edition AND q.new_schema IS NULL) AS c
+            FULL JOIN unnest(p_key_ids, p_values, p_value_ids) AS w (key_id, value, value_id) ON w.key_id = c.key_id
+            WHERE (c.key_id, c.value, c.value_id) IS DISTINCT FROM (w.key_id, w.value, w.value_id)) THEN
+            RAISE EXCEPTION 'what would be written is not what the request proposes' USING ERRCODE = 'CSREQ';
         END IF;
         v_review := jsonb_build_object(
             'request', p_change_request, 'author', v_request.author, 'approved_by', v_request.approved_by);

@@ -45,7 +45,8 @@ def database_template(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def database(postgres_url: str, database_template: str) -> Iterator[Database]:
     """A fresh database with today's schema and nothing in it."""
-    yield from _database(postgres_url, "CREATE DATABASE {} TEMPLATE {}", database_template)
+    # Half of what the default way costs, where nothing is synced.
+    yield from _database(postgres_url, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", database_template)
 
 
 @pytest.fixture

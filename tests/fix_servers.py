@@ -1,7 +1,8 @@
 """A real Postgres and a real Redis or Valkey for the tests: one of each per test process.
 
 By default the embedded ones; ``CONFIGSVC_TEST_DATABASE_URL`` (a superuser's) and ``CONFIGSVC_TEST_REDIS_URL`` name
-others, and ``CONFIGSVC_TEST_CONTAINERS=1`` takes them from Docker.
+others (for ``pytest -n`` one Redis for each process, with spaces between), and ``CONFIGSVC_TEST_CONTAINERS=1`` takes
+them from Docker.
 """
 
 import os
@@ -50,7 +51,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisAccounts]:
     """The accounts of a Redis or Valkey that only this test process uses, unless one was named."""
-    if url := os.environ.get("CONFIGSVC_TEST_REDIS_URL"):
+    if url := _named_redis():
         yield RedisAccounts(url)
     elif os.environ.get("CONFIGSVC_TEST_CONTAINERS"):
         yield from _redis_container()
@@ -71,6 +72,16 @@ def redis_url(redis_accounts: RedisAccounts) -> str:
 def push_redis_url(redis_accounts: RedisAccounts) -> str:
     """The template of the accounts that clients get."""
     return redis_accounts.push_url
+
+
+def _named_redis() -> str | None:
+    """Return the one that is this process's: two would hear each other on one."""
+    urls = os.environ.get("CONFIGSVC_TEST_REDIS_URL", "").split()
+    if not urls:
+        return None
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    assert process < len(urls), "CONFIGSVC_TEST_REDIS_URL: name a server for each process of pytest"
+    return urls[process]
 
 
 def _fail_loudly(name: str) -> Callable[[str], None]:

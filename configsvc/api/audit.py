@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, request
 from configsvc.api import addresses, door, render
 from configsvc.api.requests import caller, is_reading
 from configsvc.domain import names
-from configsvc.errors import Forbidden, Hidden, Malformed, RequestError, ReviewRequired, Unauthenticated
+from configsvc.errors import Forbidden, Hidden, Malformed, NotApproved, RequestError, ReviewRequired, Unauthenticated
 from configsvc.service.audit import Audit, Refusal, Refusals
 from configsvc.store.audit import Filter
 
@@ -46,9 +46,11 @@ def refusals(audit: Refusals) -> Callable[[RequestError], None]:
         address = addresses.of(request.environ)
         if isinstance(error, Unauthenticated):
             audit.note(Refusal("", address, "authentication.failed", error.detail), g.request_id)
-        elif isinstance(error, Forbidden | Hidden | ReviewRequired) and not is_reading() and "caller" in g:
+        elif (
+            isinstance(error, Forbidden | Hidden | ReviewRequired | NotApproved) and not is_reading() and "caller" in g
+        ):
             what = f"{request.method} {request.path[:_PATH_CHARACTERS_MAX]}: {error.code}"
-            audit.note(Refusal(g.caller.name, address, "write.refused", what, *_place()), g.request_id)
+            audit.note(Refusal(g.caller.name, address, "write.refused", what, *(error.place or _place())), g.request_id)
 
     return note
 

@@ -10,10 +10,11 @@ from configsvc.api import door, models, render
 from configsvc.api.requests import caller
 from configsvc.api.writes import answer, write_terms
 from configsvc.domain import reviews
+from configsvc.domain.comparisons import Promoted
 from configsvc.domain.releases import Edit, SchemaEdit
 from configsvc.errors import Malformed
 from configsvc.service import answers
-from configsvc.service.change_requests import ChangeRequests, Proposal, Shown
+from configsvc.service.change_requests import ChangeRequests, Changes, Shown
 from configsvc.service.releases import Releases
 from configsvc.store.change_requests import Filter
 
@@ -28,8 +29,7 @@ def blueprint(requests: ChangeRequests, gate: Releases) -> Blueprint:
     def open_request(env: str) -> Response:
         door.parameters(request)
         body = door.body(request, models.NewRequest)
-        edits, schemas = _proposed(body.changes)
-        shown = requests.open(caller(), Proposal(env, edits, schemas, body.note))
+        shown = requests.open(caller(), env, _proposed(body.changes), body.note)
         return render.created(_document(shown), f"/v1/requests/{shown.request['id']}")
 
     @routes.get("/v1/requests")
@@ -80,15 +80,21 @@ def _number(text: str) -> int:
     return door.revision(text, "request")
 
 
-def _proposed(changes: Sequence[models.ProposedChange]) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
-    edits, schemas = [], []
+def _proposed(changes: Sequence[models.ProposedChange]) -> Changes:
+    edits, schemas, promoted = [], [], []
     for position, change in enumerate(changes):
         field = f"changes[{position}]"
-        if "schema_" in change.model_fields_set:
+        if change.promote_from:
+            promoted.append(Promoted(change.namespace, change.key, change.promote_from, _revision(change), field))
+        elif "schema_" in change.model_fields_set:
             schemas.append(SchemaEdit(change.namespace, change.key, change.schema_, field=field))
         else:
             edits.append(Edit(change.namespace, change.key, change.value, bool(change.delete), field))
-    return edits, schemas
+    return Changes(edits, schemas, promoted)
+
+
+def _revision(change: models.ProposedChange) -> int | None:
+    return change.revision if "revision" in change.model_fields_set else None
 
 
 def _head(row: Mapping[str, Any]) -> dict[str, object]:
@@ -137,7 +143,8 @@ def _change(row: Mapping[str, Any]) -> dict[str, object]:
     if row["new_schema"] is not None:
         return named | {"schema": json.loads(row["new_schema"])}
     base = answers.state(row["base_version"], row["base_value"], row["base_fingerprint"])
-    return named | _proposed_value(row) | {"base": base}
+    source = {"env": row["source_env"], "revision": row["source_revision"]}
+    return named | _proposed_value(row) | {"base": base} | ({"promoted_from": source} if row["source_env"] else {})
 
 
 def _proposed_value(row: Mapping[str, Any]) -> dict[str, object]:

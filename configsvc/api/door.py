@@ -113,6 +113,14 @@ def env(given: Mapping[str, str]) -> str | None:
     return _named(given, "env", names.ENV, names.ENV_RULE)
 
 
+def envs(given: Mapping[str, str], low: int, high: int) -> list[str]:
+    """Return the environments that a call is about, in their order, each once."""
+    named = given.get("envs", "").split(",")
+    if not low <= len(named) <= high or len({*named}) < len(named) or not all(map(names.ENV.fullmatch, named)):
+        raise Malformed(f"envs must be {low} to {high} environments, each once, such as staging,production")
+    return named
+
+
 def key(given: Mapping[str, str]) -> str | None:
     """Return the key that a list is narrowed to, None without one."""
     return _named(given, "key", names.KEY, names.KEY_RULE)

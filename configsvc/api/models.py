@@ -16,6 +16,8 @@ from configsvc.domain import names
 NOTE_CHARACTERS_MAX = 2_000
 #: As many changes as a scope has keys.
 CHANGES_MAX = 10_000
+#: Of one call that declares; as many as a scope has.
+KEYS_MAX = 10_000
 #: Namespaces of one client; each costs work in every sync.
 NAMESPACES_MAX = 100
 #: Of one grant, and of one new token.
@@ -42,6 +44,9 @@ NamespaceName = Annotated[Name, _named(names.NAMESPACE, "payments")]
 KeyName = Annotated[Name, _named(names.KEY, "rate_limit")]
 #: JSON Schema 2020-12 of a key's values; null is none.
 Schema = Annotated[Any, WithJsonSchema({"type": ["object", "boolean", "null"], "examples": [{"minimum": 1}]})]
+
+
+RevisionNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 def example(body: JsonDict) -> ConfigDict:
@@ -98,7 +103,21 @@ class Restore(Write):
 
     model_config = example({"revision": 1, "note": "as before the sale"})
 
-    revision: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    revision: RevisionNumber
+
+
+class Promote(Write):
+    """Which environment's values a scope shall have: those of now or at its ``revision``, of all ``keys`` or some.
+
+    ``prune``: what has no value there has none here.
+    """
+
+    model_config = example({"from": "development", "keys": ["rate_limit"], "note": "Black Friday"})
+
+    from_: EnvName = Field(alias="from")
+    revision: RevisionNumber | None = None
+    keys: Annotated[list[KeyName], Field(min_length=1, max_length=CHANGES_MAX)] | None = None
+    prune: bool = False
 
 
 class Reveal(Body):
@@ -199,6 +218,14 @@ class NewKey(Body):
     schema_: Schema = Field(default=None, alias="schema")
 
 
+class NewKeys(Body):
+    """Keys to declare, all of them or none."""
+
+    model_config = example({"keys": [{"key": "retries", "type": "int"}, {"key": "greeting", "type": "string"}]})
+
+    keys: Annotated[list[NewKey], Field(min_length=1, max_length=KEYS_MAX)]
+
+
 class KeyChange(Body):
     """What may change about a key; what is absent stays, a schema of null is none. ``secret`` is changed alone."""
 
@@ -217,10 +244,15 @@ class KeyChange(Body):
 
 
 class ProposedChange(Body):
-    """One proposed change: a value, ``"delete": true``, or another ``schema`` for the key (null takes it away)."""
+    """One proposed change: a value, ``"delete": true``, another ``schema`` for the key (null takes it away), or the
+    value that the key has in another environment: in ``promote_from``, now or at that one's ``revision``.
+    """
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["value"]}, {"required": ["delete"]}, {"required": ["schema"]}]}
+        json_schema_extra={
+            "oneOf": [{"required": [name]} for name in ("value", "delete", "schema", "promote_from")],
+            "dependentRequired": {"revision": ["promote_from"]},
+        }
     )
 
     namespace: NamespaceName
@@ -228,12 +260,16 @@ class ProposedChange(Body):
     value: Any = None
     delete: Annotated[bool, WithJsonSchema({"const": True})] = Field(default_factory=bool)
     schema_: Schema = Field(default=None, alias="schema")
+    promote_from: EnvName = Field(default_factory=str)
+    revision: RevisionNumber = Field(default_factory=int)
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> Self:
-        given = self.model_fields_set & {"value", "delete", "schema_"}
-        if given not in ({"value"}, {"schema_"}) and not (given == {"delete"} and self.delete):
-            raise ValueError('needs one of "value", "delete": true and "schema"')
+    def _one_of_four(self) -> Self:
+        given = self.model_fields_set & {"value", "delete", "schema_", "promote_from"}
+        if given not in ({"value"}, {"schema_"}, {"promote_from"}) and not (given == {"delete"} and self.delete):
+            raise ValueError('needs one of "value", "delete": true, "schema" and "promote_from"')
+        if "revision" in self.model_fields_set and not self.promote_from:
+            raise ValueError('"revision" goes with "promote_from"')
         return self
 
 

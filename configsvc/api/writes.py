@@ -3,17 +3,18 @@
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, models, render
-from configsvc.api.models import Change, NewRelease, Note, PutValue, Restore, Rollback, ScopeChanges
+from configsvc.api.models import Change, NewRelease, Note, Promote, PutValue, Restore, Rollback, ScopeChanges
 from configsvc.api.requests import caller
 from configsvc.domain.releases import Edit
 from configsvc.service.plans import Plans
+from configsvc.service.promotions import Promotions, Wanted
 from configsvc.service.releases import Releases
 from configsvc.service.writes import Outcome, Terms, Write
 
 _SCOPE = "/v1/namespaces/<namespace>/envs/<env>"
 
 
-def blueprint(gate: Releases, plans: Plans) -> Blueprint:
+def blueprint(gate: Releases, plans: Plans, promotions: Promotions) -> Blueprint:
     """Make the blueprint."""
     routes = Blueprint("writes", __name__)
 
@@ -53,6 +54,12 @@ def blueprint(gate: Releases, plans: Plans) -> Blueprint:
     def restore(namespace: str, env: str) -> Response:
         body = door.body(request, Restore)
         return answer(plans.restore(caller(), namespace, env, body.revision, terms(body)))
+
+    @routes.post(f"{_SCOPE}/promote")
+    def promote(namespace: str, env: str) -> Response:
+        body = door.body(request, Promote)
+        wanted = Wanted(body.from_, body.revision, body.keys, body.prune)
+        return answer(promotions.promote(caller(), namespace, env, wanted, terms(body)))
 
     @routes.post("/v1/envs/<env>/releases/<revision>/undo")
     def undo(env: str, revision: str) -> Response:

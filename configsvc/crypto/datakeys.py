@@ -117,8 +117,7 @@ class DataKeys:
     def fingerprint(self, row: DataKey, place: Place, type_: str, text: str) -> str:
         """Return what a value would show as, in that place's scope, to those who may not read it.
 
-        To compare over environments, open the one value and take its fingerprint for the *other* place, with the other
-        scope's fingerprint key: it equals the stored one when the values are the same. ``place.value_id`` is not in it.
+        ``place.value_id`` is not in it.
         """
         key = self._key(row, "fingerprint", place.namespace, place.env)
         return envelope.fingerprint(key, place.key, type_, text)

@@ -183,7 +183,8 @@ class Stack:
                 raise SetupError(f"can't use {self._ready_file} as ready file: {error.strerror}") from error
 
     def _announce(self, data: DataDir) -> None:
-        write_private(data.path / "env", env_file(self.url, self.tokens, Path(sys.executable).parent))
+        operator = {"CONFIGSVC_DATABASE_URL": self.database_url, "CONFIGSVC_KEYS": f"file:{self.keys_file.absolute()}"}
+        write_private(data.path / "env", env_file(self.url, self.tokens, Path(sys.executable).parent, operator))
         if self._ready_file is None:
             return
         ready = {

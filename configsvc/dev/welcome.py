@@ -24,12 +24,16 @@ def ready_text(data_dir: Path, url: str, seconds: float) -> str:
     return _READY.format(version=version, seconds=seconds, url=url, data=data_dir, source=source)
 
 
-def env_file(url: str, tokens: dict[str, str], bin_dir: Path) -> str:
-    """Shell text that makes `configctl`, `python` and the client find this stack, as the sample admin."""
+def env_file(url: str, tokens: dict[str, str], bin_dir: Path, operator: dict[str, str]) -> str:
+    """Shell text that makes `configctl`, `python` and the client find this stack, as the sample admin.
+
+    ``operator``: further variables, which `configsvc` takes.
+    """
     variables = {
         "CONFIGSVC_URL": url,
         "CONFIGSVC_TOKEN": tokens["admin"],
         **{f"CONFIGSVC_TOKEN_{role.upper()}": token for role, token in tokens.items()},
+        **operator,
     }
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     path = shlex.quote(str(bin_dir))

@@ -27,10 +27,19 @@ class SecretRef:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a promoted value is from."""
+
+    env: str
+    revision: int
+
+
+@dataclass(frozen=True)
 class Edit:
     """One wanted change. ``field`` is where the request said it, for error messages.
 
-    ``secret``: the change points to this instead of bringing a value.
+    ``secret``: the change points to this instead of bringing a value. ``concealed``: the value was one, and stays one
+    even where its key is plain by now. ``source``: where it was promoted from, for those who review it.
     """
 
     namespace: str
@@ -39,6 +48,8 @@ class Edit:
     delete: bool = False
     field: str = ""
     secret: SecretRef | None = None
+    concealed: bool = False
+    source: Source | None = None
 
     def at(self, part: str) -> str:
         """Return the path of a part of this edit in the request."""

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from configsvc.domain.releases import SecretRef
-from configsvc.errors import Conflict
+from configsvc.domain.releases import SecretRef, Source
+from configsvc.errors import Conflict, NotApproved
 
 STATUSES = ("open", "approved", "rejected", "withdrawn", "applied", "void")
 DECISIONS = ("approve", "reject", "comment")
@@ -35,6 +35,7 @@ class Proposed:
     """One proposed change: a value (canonical text; None unsets), a secret, or another schema for the key.
 
     ``base_version``: the active version that it replaces, 0 for none. ``base_definition``: of the key, when proposed.
+    ``source``: where the value was promoted from.
     """
 
     key_id: int
@@ -45,6 +46,7 @@ class Proposed:
     base_version: int
     base_definition: int
     secret: SecretRef | None = None
+    source: Source | None = None
 
 
 def digest(changes: Sequence[Proposed]) -> bytes:
@@ -56,6 +58,7 @@ def digest(changes: Sequence[Proposed]) -> bytes:
         [change.namespace, change.key, change.text, change.schema, change.base_version]
         + ([] if change.schema is None else [change.base_definition])
         + ([] if change.secret is None else [str(change.secret.value_id), change.secret.fingerprint])
+        + ([] if change.source is None else [change.source.env, change.source.revision])
         for change in changes
     )
     return hashlib.sha256(json.dumps(content).encode()).digest()
@@ -67,11 +70,12 @@ def possible(step: str, status: str) -> bool:
 
 
 def check(step: str, request_id: int, status: str, void_reason: str | None) -> None:
-    """Raise Conflict unless a step is possible now."""
+    """Raise Conflict unless a step is possible now; NotApproved where that step is to apply it."""
     if possible(step, status):
         return
     why = f" ({void_reason})" if void_reason else ""
-    raise Conflict(f"request {request_id} is {status}{why}: {_NEXT[status]}", request_status=status)
+    refused = NotApproved if step == "apply" else Conflict
+    raise refused(f"request {request_id} is {status}{why}: {_NEXT[status]}", request_status=status)
 
 
 def after_review(decision: str, status: str, approvals: int, needed: int) -> str:

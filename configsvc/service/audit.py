@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 #: Refusals of one kind from one place within this time are one event that counts them: a flood is recorded, and floods
 #: neither the database nor its reader.
 TOGETHER_S = 10.0
-#: Kinds remembered at a time; beyond it they are recorded as one.
+#: Kinds remembered at a time; beyond it those of one caller are recorded as one, and beyond twice that, all of them.
 KINDS_MAX = 1_000
+MANY_KINDS = "of many kinds"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ class Refusals:
         """Record a refusal. It stands even where that fails: then the log has it."""
         with self._lock:
             if refusal not in self._repeats and len(self._repeats) >= KINDS_MAX:
-                refusal = Refusal("", "", refusal.action, "of many kinds")
+                refusal = Refusal(refusal.actor, refusal.address, refusal.action, MANY_KINDS)
+            if refusal not in self._repeats and len(self._repeats) >= 2 * KINDS_MAX:
+                refusal = Refusal("", "", refusal.action, MANY_KINDS)
             if refusal in self._repeats:
                 self._repeats[refusal] += 1
                 return

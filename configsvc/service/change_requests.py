@@ -10,12 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from configsvc.domain import releases, reviews
+from configsvc.domain.comparisons import Promoted
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit, SchemaEdit, SecretRef
+from configsvc.domain.releases import Edit, SchemaEdit, SecretRef, Source
 from configsvc.domain.reviews import Proposed
-from configsvc.errors import Conflict, Forbidden, Hidden, PayloadTooLarge, RevisionMismatch, ValidationFailed
+from configsvc.errors import (
+    Conflict,
+    Forbidden,
+    Hidden,
+    PayloadTooLarge,
+    RequestError,
+    RevisionMismatch,
+    ValidationFailed,
+)
 from configsvc.service.access import Caller, not_found, require_place
 from configsvc.service.keys import schema_text
+from configsvc.service.promotions import Promotions
 from configsvc.service.releases import Releases
 from configsvc.service.writes import Outcome, Terms, Write
 from configsvc.store import audit
@@ -27,6 +37,15 @@ from configsvc.store.database import Connection, Database, Row
 
 #: Requests of one environment that wait. Every commit looks at them.
 PENDING_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is proposed: values, schemas, and what is to be taken from other environments."""
+
+    edits: Sequence[Edit]
+    schemas: Sequence[SchemaEdit] = ()
+    promoted: Sequence[Promoted] = ()
 
 
 @dataclass(frozen=True)
@@ -53,9 +72,10 @@ class Shown:
 class ChangeRequests:
     """Proposes, reviews and applies."""
 
-    def __init__(self, database: Database, gate: Releases) -> None:
+    def __init__(self, database: Database, gate: Releases, promotions: Promotions) -> None:
         self._database = database
         self._gate = gate
+        self._promotions = promotions
 
     def page(self, caller: Caller, wanted: Filter, before: int, limit: int) -> tuple[Sequence[Row], int | None]:
         """Return a page of the requests that the caller may see, newest first, and where the next page begins."""
@@ -68,15 +88,16 @@ class ChangeRequests:
         with self._database.connection() as connection:
             return self._shown(connection, caller, request_id)
 
-    def open(self, caller: Caller, proposal: Proposal) -> Shown:
+    def open(self, caller: Caller, env: str, changes: Changes, note: str) -> Shown:
         """Propose a release.
 
         Raises:
             NotFound, Forbidden, ValidationFailed: as the write itself would, and where it would change nothing.
             PayloadTooLarge: too many requests wait already.
         """
+        proposal = Proposal(env, *self._resolved(caller, env, changes), note)
         with self._database.transaction() as connection:
-            environment = _lock(connection, proposal.env)
+            environment = store.lock_environment(connection, proposal.env)
             edition = self._edition(connection, caller, environment, proposal)
             if environment is None:
                 raise not_found(None, proposal.env)
@@ -90,21 +111,22 @@ class ChangeRequests:
             )
             return self._shown(connection, caller, request_id)
 
-    def edit(
-        self,
-        caller: Caller,
-        request_id: int,
-        changes: tuple[Sequence[Edit], Sequence[SchemaEdit]] | None,
-        note: str | None,
-    ) -> Shown:
+    def edit(self, caller: Caller, request_id: int, changes: Changes | None, note: str | None) -> Shown:
         """Propose something else in its place, made on what is there now; approvals of before count no more.
 
         ``changes`` None: the same changes again. For its author.
         """
+        resolved = None
+        if changes is not None:
+            with self._database.connection() as connection:
+                seen = _visible_request(connection, caller, request_id)
+            with _about(seen):
+                _authors_only(caller, seen, "edit")
+                resolved = self._resolved(caller, seen["env"], changes)
         with self._locked(caller, request_id) as (connection, environment, request):
             _authors_only(caller, request, "edit")
             reviews.check("edit", request_id, request["status"], request["void_reason"])
-            edits, schemas = changes or _again(store.changes(connection, request))
+            edits, schemas = resolved or _again(store.changes(connection, request))
             new_note = request["note"] if note is None else note
             edition = self._edition(connection, caller, environment, Proposal(request["env"], edits, schemas, new_note))
             number = store.edit(connection, request_id, edition)
@@ -172,8 +194,9 @@ class ChangeRequests:
             request = _visible_request(connection, caller, request_id)
         # A token that the author minted counts as the author, and may have smaller rights.
         right = Action.PROPOSE if caller.principal == request["principal"] else Action.WRITE
-        for namespace in request["namespaces"]:
-            caller.require(right, namespace, request["env"], bool(request["review_required"]))
+        with _about(request):
+            for namespace in request["namespaces"]:
+                caller.require(right, namespace, request["env"], bool(request["review_required"]))
 
         def plan() -> Write:
             with self._database.connection() as connection:
@@ -188,7 +211,12 @@ class ChangeRequests:
                 request=(request_id, now["edition"]),
             )  # fmt: skip
 
-        return self._gate.commit_plan(caller, request["env"], plan, replace(terms, note=request["note"]))
+        with _about(request):
+            return self._gate.commit_plan(caller, request["env"], plan, replace(terms, note=request["note"]))
+
+    def _resolved(self, caller: Caller, env: str, changes: Changes) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
+        """Return the changes with the values that other environments have now: what is approved is what is applied."""
+        return [*changes.edits, *self._promotions.proposed(caller, env, changes.promoted)], changes.schemas
 
     def _edition(self, connection: Connection, caller: Caller, environment: Row | None, proposal: Proposal) -> Edition:
         """Check a proposal as the write would be checked, and say what it is made on."""
@@ -212,6 +240,7 @@ class ChangeRequests:
                 base["base_version"],
                 base["base_definition"],
                 secret and SecretRef(secret.value_id, secret.fingerprint, row["type"]),
+                edit.source,
             )
             for edit, base, row, text, secret, schema in zip(
                 edits,
@@ -228,6 +257,8 @@ class ChangeRequests:
             secret_store.keep(connection, [key_id for key_id, _ in sealed], [kept for _, kept in sealed])
         if not any(_changes_something(change, base) for change, base in zip(changes, bases, strict=True)):
             raise ValidationFailed([("changes", f"{proposal.env} is like this already: there is nothing to propose")])
+        # In the order in which commits lock keys: what refers to one locks it, too.
+        changes.sort(key=lambda change: (change.namespace, change.key))
         namespaces = sorted({change.namespace for change in changes})
         return Edition(proposal.note, namespaces, environment["revision"], reviews.digest(changes), changes)
 
@@ -242,13 +273,12 @@ class ChangeRequests:
         """The request and its environment, which nobody else changes until the end."""
         with self._database.transaction() as connection:
             seen = _visible_request(connection, caller, request_id)
-            environment = _lock(connection, seen["env"])
+            environment = store.lock_environment(connection, seen["env"])
             assert environment is not None
-            yield connection, environment, _get(connection, request_id)
-
-
-def _lock(connection: Connection, env: str) -> Row | None:
-    return store.lock_environment(connection, env)
+            # An edit may have brought in what the caller may not see.
+            request = _visible_request(connection, caller, request_id)
+            with _about(request):
+                yield connection, environment, request
 
 
 def _get(connection: Connection, request_id: int) -> Row:
@@ -263,6 +293,16 @@ def _visible_request(connection: Connection, caller: Caller, request_id: int) ->
     if request is None or not _visible(caller, request):
         raise _no_request(request_id)
     return request
+
+
+@contextmanager
+def _about(request: Row) -> Iterator[None]:
+    """Say of what is refused where it would have been: the address has only the number."""
+    try:
+        yield
+    except RequestError as error:
+        error.place = request["env"], tuple(request["namespaces"])
+        raise
 
 
 def _no_request(request_id: int) -> Hidden:
@@ -283,13 +323,21 @@ def _authors_only(caller: Caller, request: Row, step: str) -> None:
 
 def _again(rows: Sequence[Row]) -> tuple[Sequence[Edit], Sequence[SchemaEdit]]:
     """Return the changes of an edition as they were asked for."""
-    edits = [releases.to_state(row["namespace"], row["name"], row) for row in rows if row["new_schema"] is None]
+    edits = [
+        replace(releases.to_state(row["namespace"], row["name"], row), source=_source(row))
+        for row in rows
+        if row["new_schema"] is None
+    ]
     schemas = [
         SchemaEdit(row["namespace"], row["name"], json.loads(row["new_schema"]), row["base_definition"])
         for row in rows
         if row["new_schema"] is not None
     ]
     return edits, schemas
+
+
+def _source(row: Row) -> Source | None:
+    return None if row["source_env"] is None else Source(row["source_env"], row["source_revision"])
 
 
 def _checked_schema(edit: SchemaEdit) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from configsvc.domain import cursors
 from configsvc.domain.policy import Action
-from configsvc.errors import NotFound
+from configsvc.errors import Hidden, NotFound
 from configsvc.service.access import Caller, not_found
 from configsvc.service.bodies import Bodies, Label
 from configsvc.service.reading import Scope
@@ -117,6 +117,6 @@ def _visible(caller: Caller, env: str, row: Row) -> Row | None:
     return {**row, "namespaces": namespaces} if namespaces else None
 
 
-def _no_release(env: str, revision: int, newest: int | None = None) -> NotFound:
+def _no_release(env: str, revision: int, newest: int | None = None) -> Hidden:
     hint = "" if newest is None else f": the newest is {newest}"
-    return NotFound(f"{env} has no revision {revision} that you may see{hint}")
+    return Hidden(f"{env} has no revision {revision} that you may see{hint}")

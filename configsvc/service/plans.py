@@ -6,7 +6,7 @@ A secret is put back by pointing to it: nothing is opened here.
 from dataclasses import replace
 
 from configsvc.domain import releases
-from configsvc.errors import NotFound
+from configsvc.errors import Hidden, NotFound
 from configsvc.service.access import Caller
 from configsvc.service.history import History
 from configsvc.service.releases import Releases
@@ -60,7 +60,7 @@ class Plans:
             # What the caller can't read it can't undo either.
             rows = store.undoing(self._database, int(str(release["env_id"])), revision)
             if len(rows) != len(changes):
-                raise NotFound(f"release {revision} of {env} touches namespaces that you have no grant on")
+                raise Hidden(f"release {revision} of {env} can be undone only by somebody who may read all of it")
             return Write(env, releases.undo(revision, rows), "undo", base=rows[0]["newest"])
 
         return self._gate.commit_plan(caller, env, plan, terms)

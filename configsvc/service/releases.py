@@ -111,14 +111,16 @@ class Releases:
 
     def _written_with_keys(self, connection: Connection, caller: Caller, write: Write, terms: Terms) -> Outcome:
         if write.schemas:
-            # First the environment, then its keys, as commits lock them.
+            # First the environment, then all keys in one order, as commits lock them.
             lock_environment(connection, write.env)
+            named = [(edit.namespace, edit.key) for edit in write.edits]
+            catalog_store.lock_keys(connection, named + [(edit.namespace, edit.key) for edit in write.schemas])
         for edit in write.schemas:
             give_schema(connection, write.env, edit)
         declared = write.declare_type is not None and self._declare(connection, caller, write, terms)
         outcome = self.written(connection, caller, write, terms)
         if declared:
-            record_declared(connection, caller, _declaration(write))
+            record_declared(connection, caller, write.edits[0].namespace, [_declaration(write)])
         for edit in write.schemas:
             record_schema(
                 connection, caller, edit.namespace, edit.key, edit.schema, {"request": (write.request or [0])[0]}
@@ -134,7 +136,7 @@ class Releases:
         release = Commit(
             env_id=resolved[0]["env_id"],
             kind=write.kind,
-            note=terms.note,
+            note=_note(write, terms),
             key_ids=[row["key_id"] for row in resolved],
             values=values.texts,
             secrets=values.secrets,
@@ -144,7 +146,7 @@ class Releases:
             if_cursor=terms.condition.cursor,
             base=write.base,
             base_namespaces=sorted({row["namespace_id"] for row in resolved}),
-            leave=_leave(write, terms),
+            leave=_leave(write, terms, resolved[0]["review_required"]),
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         changes = [
@@ -205,7 +207,7 @@ class Releases:
         release = Commit(
             env_id=environment["id"],
             kind=write.kind,
-            note=terms.note,
+            note=_note(write, terms),
             key_ids=(),
             values=(),
             definitions=(),
@@ -213,7 +215,7 @@ class Releases:
             if_cursor=terms.condition.cursor,
             base=write.base,
             base_namespaces=[namespace_id],
-            leave=_leave(write, terms),
+            leave=_leave(write, terms, environment["review_required"]),
         )
         committed = store.commit(connection, release, caller.origin, None if terms.dry_run else terms.idempotency)
         return self._outcome(connection, write, terms, release, committed, [], environment["review_required"])
@@ -259,7 +261,7 @@ class Releases:
         to_seal = [
             (position, Plain(edit.namespace, row["namespace_id"], edit.key, row["type"], text))
             for position, (edit, row, text) in enumerate(zip(edits, resolved, texts, strict=True))
-            if text is not None and row["secret"]
+            if text is not None and (row["secret"] or edit.concealed)
         ]
         env_id = resolved[0]["env_id"] if resolved else 0
         sealed = self._secrets.seal(connection, env_id, env, [plain for _, plain in to_seal])
@@ -276,7 +278,7 @@ class Releases:
         protected = bool(row["review_required"])
         _authorise(caller, terms, edit.namespace, write.env, protected)
         caller.require(Action.DECLARE, edit.namespace, None)
-        declared = row["key_id"] is None and declare(connection, caller, _declaration(write)) is not None
+        declared = row["key_id"] is None and bool(declare(connection, caller, edit.namespace, [_declaration(write)]))
         if row["key_id"] is None:
             # Somebody may have declared it at the same moment, as something else.
             row = catalog_store.resolve_keys(connection, write.env, [(edit.namespace, edit.key)])[0]
@@ -293,7 +295,7 @@ def _foreseen(row: Row) -> dict[str, object] | None:
 
 def _declaration(write: Write) -> Declaration:
     (edit,) = write.edits
-    return Declaration(edit.namespace, edit.key, write.declare_type or "")
+    return Declaration(edit.key, write.declare_type or "")
 
 
 def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:
@@ -310,9 +312,15 @@ def _authorise(caller: Caller, terms: Terms, namespace: str, env: str, protected
     caller.require(action, namespace, env, protected)
 
 
-def _leave(write: Write, terms: Terms) -> Leave:
+def _note(write: Write, terms: Terms) -> str:
+    return ": ".join(part for part in (write.made_from, terms.note) if part)
+
+
+def _leave(write: Write, terms: Terms, protected: bool) -> Leave:
     request, edition = write.request or (None, None)
-    return Leave(request, edition, terms.break_glass, preview=terms.dry_run)
+    # Only who was seen to need it has been asked for the right to break it.
+    break_glass = terms.break_glass if protected else None
+    return Leave(request, edition, break_glass, preview=terms.dry_run)
 
 
 def _replay(connection: Connection, env: str, env_id: int, revision: int, chain_hash: bytes, changed: bool) -> Outcome:

@@ -12,7 +12,7 @@ from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit
 from configsvc.errors import ReviewRequired
 from configsvc.service.access import Caller
-from configsvc.service.keys import lock, present_texts
+from configsvc.service.keys import lock, present_texts, require_sight
 from configsvc.service.releases import Releases
 from configsvc.service.secrets import Secrets
 from configsvc.service.writes import Terms, Write
@@ -41,7 +41,8 @@ class Secrecy:
         """Make a key secret, or plain.
 
         Raises:
-            NotFound, Forbidden: the key is not there, or the caller may not; to make it plain takes a right of its own.
+            NotFound: the key is not there.
+            Forbidden: the caller may not, in one of the environments; to make it plain takes a right of its own.
             ReviewRequired: it has a value in a protected environment, and the glass is whole.
             ValidationFailed: this service can't keep secrets.
         """
@@ -71,6 +72,7 @@ class Secrecy:
     def _authorise(
         self, caller: Caller, namespace: str, to_turn: Sequence[Row], secret: bool, break_glass: str | None
     ) -> None:
+        require_sight(caller, namespace, to_turn)
         for row in to_turn:
             protected = bool(row["review_required"])
             if not secret:

@@ -35,6 +35,7 @@ class Write:
     their namespaces. ``namespace``: what a plan is about, because one that finds nothing to do has no edits.
     ``request``: the approved request that this is, and its edition; whoever applies it has been authorised for it.
     ``schemas``: what keys are given another schema in the same transaction; only an approved request has some.
+    ``made_from``: what the values are from, where that is another environment; it stands before the note.
     """
 
     env: str
@@ -45,6 +46,7 @@ class Write:
     namespace: str | None = None
     request: tuple[int, int] | None = None
     schemas: Sequence[SchemaEdit] = ()
+    made_from: str = ""
 
 
 @dataclass(frozen=True)

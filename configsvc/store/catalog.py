@@ -61,6 +61,11 @@ def keys(database: Database, namespace: str, before: int, limit: int) -> Sequenc
     return database.all(_SQL["keys"], {"namespace": namespace, "before": before, "limit": limit})
 
 
+def declared(database: Database, namespace_id: int) -> Sequence[Row]:
+    """Return name, type and secret of every declared key of a namespace, by name."""
+    return database.all(_SQL["declared"], {"namespace_id": namespace_id})
+
+
 def key(database: Database, namespace: str, name: str) -> Row | None:
     """One declared key."""
     return database.one(_SQL["key"], {"namespace": namespace, "key": name})
@@ -75,9 +80,9 @@ def resolve_keys(connection: Connection, env: str, names: Sequence[tuple[str, st
     return connection.execute(_SQL["resolve_keys"], params).fetchall()
 
 
-def insert_key(connection: Connection, **values: Any) -> Row | None:
-    """Declare a key; None where the name is taken or the namespace is not there."""
-    return connection.execute(_SQL["insert_key"], values).fetchone()
+def insert_keys(connection: Connection, **values: Any) -> Sequence[Row]:
+    """Declare keys of a namespace; those whose names are taken are not returned."""
+    return connection.execute(_SQL["insert_keys"], values).fetchall()
 
 
 def lock_key(connection: Connection, namespace: str, name: str) -> Row | None:
@@ -98,6 +103,12 @@ def change_key(connection: Connection, key_id: int, description: str, schema: st
     row = connection.execute(_SQL["change_key"], params).fetchone()
     assert row is not None
     return row
+
+
+def lock_keys(connection: Connection, named: Sequence[tuple[str, str]]) -> None:
+    """Lock keys, named by (namespace, key), until the end of the transaction; pass over those that are not there."""
+    params = {"namespaces": [namespace for namespace, _ in named], "keys": [key for _, key in named]}
+    connection.execute(_SQL["lock_keys"], params)
 
 
 def lock_environments(connection: Connection) -> None:

@@ -76,6 +76,8 @@ def _insert_changes(connection: Connection, request_id: int, edition: int, chang
         "base_definitions": [change.base_definition for change in changes],
         "value_ids": [change.secret and change.secret.value_id for change in changes],
         "fingerprints": [change.secret and change.secret.fingerprint for change in changes],
+        "source_envs": [change.source and change.source.env for change in changes],
+        "source_revisions": [change.source and change.source.revision for change in changes],
     }
     connection.execute(_SQL["insert_changes"], params)
 

@@ -13,7 +13,15 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from configsvc.errors import Conflict, PayloadTooLarge, ReviewRequired, RevisionMismatch, StalePlan, Unavailable
+from configsvc.errors import (
+    Conflict,
+    NotApproved,
+    PayloadTooLarge,
+    ReviewRequired,
+    RevisionMismatch,
+    StalePlan,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +58,8 @@ SESSION = {
     "statement_timeout": "8s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "10s",
+    # Every moment that the API takes can be shown in UTC, and not in every zone.
+    "timezone": "UTC",
     # All statements are look-ups by index, whatever the tables' sizes: planning anew for each array that comes in would
     # take longer than the rest, and a plan cached while the tables were small would scan them later.
     "plan_cache_mode": "force_generic_plan",
@@ -189,7 +199,7 @@ def _translated(error: psycopg.Error) -> Exception | None:
         case "CSREV":
             return ReviewRequired(str(error.diag.message_detail))
         case "CSREQ":
-            return Conflict(f"{message}: look at it again")
+            return NotApproved(f"{message}: look at it again")
         case "CSSTL" | "CSKEY":
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):

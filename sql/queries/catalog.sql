@@ -29,6 +29,10 @@ FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.deleted_at IS NULL AND k.id < %(before)s
 ORDER BY k.id DESC LIMIT %(limit)s
 
+-- declared: every declared key of a namespace, by name
+SELECT k.name, k.type, k.secret FROM config_key k
+WHERE k.namespace_id = %(namespace_id)s AND k.deleted_at IS NULL ORDER BY k.name COLLATE "C"
+
 -- namespace_exists: tells an empty namespace from none
 SELECT EXISTS (SELECT FROM namespace WHERE name = %(namespace)s)
 
@@ -45,9 +49,15 @@ LEFT JOIN namespace n ON n.name = w.namespace
 LEFT JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted_at IS NULL
 ORDER BY w.position
 
--- insert_key: declares a key; nothing is returned where the name is taken
+-- insert_keys: declares keys of a namespace; those whose names are taken are not returned. In the order of their names,
+-- so that two who declare the same ones wait for each other, and never for good
 INSERT INTO config_key (namespace_id, name, type, description, secret, schema, created_by)
-SELECT n.id, %(name)s, %(type)s, %(description)s, %(secret)s, %(schema)s, %(actor)s FROM namespace n WHERE n.name = %(namespace)s
+SELECT n.id, k.name, k.type, k.description, k.secret, k.schema, %(actor)s
+FROM namespace n, unnest(
+    %(names)s::text[], %(types)s::text[], %(descriptions)s::text[], %(secrets)s::boolean[], %(schemas)s::text[]
+) AS k (name, type, description, secret, schema)
+WHERE n.name = %(namespace)s
+ORDER BY k.name
 ON CONFLICT (namespace_id, name) WHERE deleted_at IS NULL DO NOTHING
 RETURNING id, name, type, description, secret, schema, created_by, created_at
 
@@ -67,6 +77,12 @@ RETURNING id, name, type, description, secret, schema, created_by, created_at
 -- lock_key: before it is changed or deleted; waits for commits that use it, and makes later ones wait
 SELECT k.id, k.type, k.description, k.secret, k.schema, k.definition FROM config_key k JOIN namespace n ON n.id = k.namespace_id
 WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR UPDATE OF k
+
+-- lock_keys: as lock_key, all that a request names, in the order in which commits lock them
+SELECT FROM unnest(%(namespaces)s::text[], %(keys)s::text[]) AS w (namespace, key)
+JOIN namespace n ON n.name = w.namespace
+JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted_at IS NULL
+ORDER BY n.name COLLATE "C", k.name COLLATE "C" FOR UPDATE OF k
 
 -- values_of_key: where the key has a value, and which
 SELECT e.name AS env, e.review_required, v.value, v.value_id, v.fingerprint

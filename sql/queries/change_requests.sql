@@ -18,10 +18,11 @@ RETURNING id
 
 -- insert_changes: of one edition
 INSERT INTO request_change
-    (request_id, edition, key_id, value, new_schema, base_version, base_definition, value_id, fingerprint)
+    (request_id, edition, key_id, value, new_schema, base_version, base_definition, value_id, fingerprint,
+     source_env, source_revision)
 SELECT %(request_id)s, %(edition)s, w.*
 FROM unnest(%(key_ids)s::bigint[], %(values)s::text[], %(schemas)s::text[], %(base_versions)s::integer[], %(base_definitions)s::integer[],
-            %(value_ids)s::uuid[], %(fingerprints)s::text[]) AS w
+            %(value_ids)s::uuid[], %(fingerprints)s::text[], %(source_envs)s::text[], %(source_revisions)s::bigint[]) AS w
 
 -- edit_request: another edition, made on what is there now; it begins anew
 UPDATE change_request
@@ -56,7 +57,7 @@ WHERE q.id < %(before)s
 ORDER BY q.id DESC LIMIT %(limit)s
 
 -- changes: what an edition proposes, beside what it was made on and what is live
-SELECT c.key_id, n.name AS namespace, k.name, k.type, k.secret, c.value, c.value_id, c.fingerprint, c.new_schema,
+SELECT c.key_id, n.name AS namespace, k.name, k.type, k.secret, c.value, c.value_id, c.fingerprint, c.new_schema, c.source_env, c.source_revision,
        c.base_version, c.base_definition, b.value AS base_value, b.fingerprint AS base_fingerprint,
        coalesce(a.version, 0) AS live_version, a.value AS live_value, a.fingerprint AS live_fingerprint,
        k.schema AS live_schema, k.definition, k.deleted_at IS NOT NULL AS key_deleted

@@ -186,7 +186,12 @@ def every_way(service: Service, stack: Stack, client: ConfigClient, canaries: Ma
     do("ops", "POST", f"{url}/reviews", {"decision": "approve"})
     do("developer", "POST", f"{url}/apply", {})
     eventually(client, canaries["proposed"])
+    do("ops", "PUT", "/v1/namespaces/payments/envs/staging/config/db.password", {"value": canaries["promoted"]})
+    do("ops", "POST", f"{SCOPE}/promote?dry_run=true", {"from": "staging"})
+    do("ops", "POST", f"{SCOPE}/promote", {"from": "staging", "keys": ["db.password"], **GLASS})
+    eventually(client, canaries["promoted"])
     for path in (
+        "/v1/namespaces/payments/compare?envs=staging,production",
         f"{SCOPE}/config",
         password,
         f"{password}/versions",
@@ -195,12 +200,12 @@ def every_way(service: Service, stack: Stack, client: ConfigClient, canaries: Ma
     ):
         do("admin", "GET", path)
     do("admin", "GET", "/v1/audit")
-    assert do("ops", "POST", f"{password}/reveal", {"reason": "a test"})["value"] == canaries["proposed"]
+    assert do("ops", "POST", f"{password}/reveal", {"reason": "a test"})["value"] == canaries["promoted"]
     keys_command(stack, "add", str(stack.keys_file))
-    assert "1 new data keys" in keys_command(stack, "rotate-data-keys")
+    assert "2 new data keys" in keys_command(stack, "rotate-data-keys")
     assert "wrapped anew" in keys_command(stack, "rewrap")
     assert "not the present one" not in keys_command(stack, "status")
-    assert do("service", "GET", password)["value"] == canaries["proposed"]
+    assert do("service", "GET", password)["value"] == canaries["promoted"]
     do("ops", "POST", f"{SCOPE}/restore", {"revision": 4, **GLASS})
     eventually(client, canaries["second"])
 
@@ -230,7 +235,7 @@ def test_no_trace_of_a_secret_is_left_anywhere(stack: Stack, tmp_path: Path, cap
     service = Service(stack, seen)
     monitor = Monitor(stack.redis_url)
     plain = canary()
-    canaries = {name: canary() for name in ("first", "second", "tried", "name", "refused", "proposed")}
+    canaries = {name: canary() for name in ("first", "second", "tried", "name", "refused", "proposed", "promoted")}
     keys = "/v1/namespaces/payments/keys"
     service.do(
         "ops", "POST", keys, {"key": "db.password", "type": "string", "secret": True, "schema": {"maxLength": 99}}

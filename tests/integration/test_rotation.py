@@ -17,13 +17,14 @@ from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.envelope import Place
 from configsvc.crypto.providers import local
 from configsvc.crypto.providers.local import LocalKeys
-from configsvc.errors import CannotOpen
+from configsvc.errors import CannotOpen, StalePlan
 from configsvc.service.rotation import BATCH, Rotation
 from configsvc.service.secrets import Plain, Secrets
 from configsvc.store import secrets as secret_store
 from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 from configsvc.store.releases import Commit, Leave, commit
+from configsvc.store.secrets import Kept
 from tests import fix_database
 
 ORIGIN = Origin("operator:test", "", "")
@@ -56,18 +57,30 @@ class World:
             self.write(ids[begin : begin + 500], "first")
 
     def write(self, ids: list[int], mark: str) -> None:
-        """Give keys new values, as one release."""
+        """Give keys new values, as one release; sealed anew where a data key was replaced meanwhile."""
         texts = [json.dumps(f"{mark} {self.keys[key_id]}") for key_id in ids]
+        plain = [
+            Plain("payments", 1, self.keys[key_id], "string", text) for key_id, text in zip(ids, texts, strict=True)
+        ]
+        while True:
+            try:
+                kept = self.commit(ids, plain)
+            except StalePlan:
+                continue
+            self.values.update(
+                {key_id: (each.value_id, text) for key_id, each, text in zip(ids, kept, texts, strict=True)}
+            )
+            return
+
+    def commit(self, ids: list[int], plain: list[Plain]) -> list[Kept]:
+        """Seal and commit once."""
         with self.database.connection() as connection:
-            plain = [
-                Plain("payments", 1, self.keys[key_id], "string", text) for key_id, text in zip(ids, texts, strict=True)
-            ]
             kept = self.secrets.seal(connection, 1, "development", plain)
             release = Commit(
                 1, "edit", "", ids, [None] * len(ids), [1] * len(ids), leave=Leave(), secrets=kept
             )  # fmt: skip
             commit(connection, release, ORIGIN, None)
-        self.values.update({key_id: (each.value_id, text) for key_id, each, text in zip(ids, kept, texts, strict=True)})
+            return kept
 
     def check(self, ids: list[int]) -> None:
         """Assert that keys open to what was last written."""

@@ -66,6 +66,8 @@ def test_each_missing_variable_is_named_with_an_example() -> None:
         ("host", "http://x", "CONFIGSVC_HOST has to be the address to listen on"),
         ("redis_url", "redis.example:6379", "CONFIGSVC_REDIS_URL is no Redis address; it looks like redis://"),
         ("keys", "keys.json", "CONFIGSVC_KEYS names no place for keys; it looks like file:/etc/configsvc/keys.json"),
+        ("other_keys", "keys.json", "CONFIGSVC_OTHER_KEYS names no place for keys; it looks like file:/etc/"),
+        ("other_keys", "file:/k", "CONFIGSVC_OTHER_KEYS is read beside CONFIGSVC_KEYS, which is missing"),
         ("database_url", "mysql://x/y", "CONFIGSVC_DATABASE_URL is no Postgres address; it looks like postgresql://"),
     ],
 )

@@ -175,8 +175,8 @@ class ConfigClient(Getters):
     def live(self, namespace: str, key: str, default: Any = MISSING) -> Live:
         """A handle whose `value` is a plain attribute: always the newest, or `default` (None) while it is missing.
 
-        Two handles read one after the other may show two revisions; take a snapshot where that matters. A strict
-        client raises MissingKey when the key is missing now and no default is given.
+        Two handles read one after the other may show two revisions; take a snapshot where that matters. Without a
+        default it raises what `get` would raise now.
         """
         if default is MISSING:
             self.get(namespace, key)

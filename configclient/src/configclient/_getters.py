@@ -17,7 +17,7 @@ T = TypeVar("T")
 WARNINGS_MAX: Final = 1000  # distinct (namespace, key, type) that are warned about: a bound for code that makes up keys
 
 # Any object that no caller can hold would do. A secret that may not be read is not in `values`, so the two never meet.
-_NO_DEFAULT: Final = MISSING
+_NO_DEFAULT: Final[Any] = MISSING
 
 
 class Rules:
@@ -41,8 +41,10 @@ class Getters:
     nothing inside a `json` key is either. Read as another type, a key gives the default, and one warning in the log.
 
     On a strict client, a typed getter raises MissingKey for a missing key and WrongType for another type, whatever the
-    default. `get` without a default raises MissingKey too; `get` with one is the way to ask for an optional key. For a
-    secret that is set but not known here the MissingKey is a SecretUnavailable.
+    default. `get` without a default raises MissingKey too; `get` with one is the way to ask for an optional key.
+
+    A secret that is set but not known here raises SecretUnavailable, on every client, unless a default is given: an
+    empty password would be found out too late. On a strict client it is raised wherever MissingKey would be.
 
     JSON objects and arrays are read-only: equal to plain dicts and lists, but changing one raises TypeError.
     """
@@ -54,83 +56,89 @@ class Getters:
     _rules: Rules
 
     def get(self, namespace: str, key: str, default: Any = _NO_DEFAULT) -> Any:
-        """The value of any type, or `default` (None) when the key is missing. Raises MissingKey: strict, no default."""
+        """The value of any type, or `default` (None) when the key is missing.
+
+        Without a default it raises SecretUnavailable, and, on a strict client, MissingKey.
+        """
         if self._pins:
             return self._pinned().get(namespace, key, default)
         value = self._table.values.get((namespace, key), default)
         if value is not _NO_DEFAULT:
             return value
-        return self._nothing(namespace, key)
+        entry = self._table.entries.get((namespace, key))
+        if entry is not None and entry.value is not MISSING:
+            return entry.value  # it arrived between the two looks
+        return self._nothing(namespace, key, default)
 
-    def get_str(self, namespace: str, key: str, default: str = "") -> str:
-        """The value of a key declared `string`, or `default`. Raises MissingKey and WrongType: strict only."""
+    def get_str(self, namespace: str, key: str, default: str = _NO_DEFAULT) -> str:
+        """The value of a key declared `string`, or `default` (`""`). Raises SecretUnavailable; strict: all."""
         if self._pins:
             return self._pinned().get_str(namespace, key, default)
         value = self._table.strings.get((namespace, key), MISSING)
         if value is not MISSING:
             return value
-        return self._fallback(namespace, key, "string", default)
+        return self._fallback(namespace, key, "string", default, "")
 
-    def get_int(self, namespace: str, key: str, default: int = 0) -> int:
-        """The value of a key declared `int`, or `default`. Raises MissingKey and WrongType: strict only."""
+    def get_int(self, namespace: str, key: str, default: int = _NO_DEFAULT) -> int:
+        """The value of a key declared `int`, or `default` (`0`). Raises SecretUnavailable; strict: all."""
         if self._pins:
             return self._pinned().get_int(namespace, key, default)
         value = self._table.ints.get((namespace, key), MISSING)
         if value is not MISSING:
             return value
-        return self._fallback(namespace, key, "int", default)
+        return self._fallback(namespace, key, "int", default, 0)
 
-    def get_float(self, namespace: str, key: str, default: float = 0.0) -> float:
-        """The value of a key declared `float`, or `default`. Raises MissingKey and WrongType: strict only."""
+    def get_float(self, namespace: str, key: str, default: float = _NO_DEFAULT) -> float:
+        """The value of a key declared `float`, or `default` (`0.0`). Raises SecretUnavailable; strict: all."""
         if self._pins:
             return self._pinned().get_float(namespace, key, default)
         value = self._table.floats.get((namespace, key), MISSING)
         if value is not MISSING:
             return value
-        return self._fallback(namespace, key, "float", default)
+        return self._fallback(namespace, key, "float", default, 0.0)
 
-    def get_bool(self, namespace: str, key: str, default: bool = False) -> bool:
-        """The value of a key declared `bool`, or `default`. Raises MissingKey and WrongType: strict only."""
+    def get_bool(self, namespace: str, key: str, default: bool = _NO_DEFAULT) -> bool:
+        """The value of a key declared `bool`, or `default` (`False`). Raises SecretUnavailable; strict: all."""
         if self._pins:
             return self._pinned().get_bool(namespace, key, default)
         value = self._table.bools.get((namespace, key), MISSING)
         if value is not MISSING:
             return value
-        return self._fallback(namespace, key, "bool", default)
+        return self._fallback(namespace, key, "bool", default, False)
 
-    def get_json(self, namespace: str, key: str, default: Any = None) -> Any:
-        """The value of a key declared `json`, read-only, or `default`. Raises MissingKey and WrongType: strict only."""
+    def get_json(self, namespace: str, key: str, default: Any = _NO_DEFAULT) -> Any:
+        """The value of a key declared `json`, read-only, or `default` (None). Raises SecretUnavailable; strict: all."""
         if self._pins:
             return self._pinned().get_json(namespace, key, default)
         value = self._table.jsons.get((namespace, key), MISSING)
         if value is not MISSING:
             return value
-        return self._fallback(namespace, key, "json", default)
+        return self._fallback(namespace, key, "json", default, None)
 
     def _pinned(self) -> "Snapshot":
         """Where this thread or task reads while there are pins."""
         return Snapshot(self._table, self._rules)
 
-    def _nothing(self, namespace: str, key: str) -> None:
-        if not self._rules.strict:
-            return
-        if (namespace, key) in self._table.entries:
+    def _nothing(self, namespace: str, key: str, default: Any) -> None:
+        entry = self._table.entries.get((namespace, key))
+        if entry is not None and entry.value is MISSING and (self._rules.strict or default is _NO_DEFAULT):
             raise SecretUnavailable(f"{namespace}/{key} is a secret whose value is not known here")
-        raise MissingKey(f"{namespace}/{key} has no value at revision {self._table.revision}")
+        if self._rules.strict:
+            raise MissingKey(f"{namespace}/{key} has no value at revision {self._table.revision}")
 
-    def _fallback(self, namespace: str, key: str, wanted: str, default: T) -> T:
+    def _fallback(self, namespace: str, key: str, wanted: str, default: T, implied: T) -> T:
         """Off the hot path: a typed getter found nothing. Missing is silent, another type is said once."""
         entry = self._table.entries.get((namespace, key))
         if entry is None or entry.value is MISSING:
-            self._nothing(namespace, key)
-            return default
-        if entry.type == wanted:
+            self._nothing(namespace, key, default)
+        elif entry.type == wanted:
             value: T = entry.value  # it arrived between the getter's look and this one
             return value
-        if self._rules.strict:
+        elif self._rules.strict:
             raise WrongType(f"{namespace}/{key} is declared {entry.type}, not {wanted}")
-        self._rules.warn_once(namespace, key, wanted, entry.type)
-        return default
+        else:
+            self._rules.warn_once(namespace, key, wanted, entry.type)
+        return implied if default is _NO_DEFAULT else default
 
 
 class Snapshot(Getters):

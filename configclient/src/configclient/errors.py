@@ -26,7 +26,7 @@ class MissingKey(ConfigError, LookupError):
 
 
 class SecretUnavailable(MissingKey):
-    """A strict client was asked for a secret that is set, but not known here.
+    """A client was asked, without a default, for a secret that is set, but not known here.
 
     The token may not read it, or the client was started from its disk cache, which never holds secrets.
     """

@@ -21,7 +21,8 @@ Remark = Annotated[str, Field(examples=["Black Friday"])]
 Who = Annotated[str, Field(description="a token's name", examples=["anna"])]
 Moment = Annotated[AwareDatetime, Field(examples=["2026-11-21T10:00:00.000000Z"])]
 Kind = Annotated[
-    Literal["edit", "rollback", "restore", "undo", "request", "secret"], Field(description="what made the release")
+    Literal["edit", "rollback", "restore", "undo", "promote", "request", "secret"],
+    Field(description="what made the release"),
 ]
 RequestId = Annotated[int, Field(ge=1, examples=[12])]
 Approvals = Annotated[int, Field(ge=1, examples=[1])]
@@ -109,6 +110,12 @@ class Key(Answer):
     schema_: Schema = Field(alias="schema")
     created_by: Who
     created_at: Moment
+
+
+class Keys(Answer):
+    """Declared keys, in the order in which they were asked for."""
+
+    items: list[Key]
 
 
 class ReleaseMade(Answer):
@@ -259,6 +266,41 @@ class NamespacedDifference(KeyDifference):
     """A difference that a dry run foresees."""
 
     namespace: NamespaceName
+
+
+class ComparedScope(Answer):
+    """One side of a comparison; revision and cursor are those of the last release that touched the scope."""
+
+    env: EnvName
+    revision: Revision
+    cursor: Cursor
+
+
+class ComparedKey(Answer):
+    """A declared key in each environment; null where it has no value."""
+
+    key: KeyName
+    type: Type
+    secret: bool
+    same: Annotated[
+        bool | None,
+        Field(description="whether it is the same in all; null: a secret, and the caller may not write all of them"),
+    ]
+    envs: Annotated[
+        dict[str, VersionState | SecretState | None],
+        Field(
+            description="by environment",
+            examples=[{"staging": {"version": 9, "value": 120}, "production": {"version": 7, "value": 100}}],
+        ),
+    ]
+
+
+class Comparison(Answer):
+    """A namespace's keys in several environments."""
+
+    namespace: NamespaceName
+    envs: list[ComparedScope]
+    keys: list[ComparedKey]
 
 
 class Affected(Answer):

@@ -13,6 +13,7 @@ from configsvc.api.openapi.answers import (
     Remark,
     RequestId,
     Revision,
+    SecretState,
     Value,
     VersionState,
     Who,
@@ -131,18 +132,37 @@ class ProposedKey(Answer):
     type: Type
 
 
-class ProposedValue(ProposedKey):
+class PromotedFrom(Answer):
+    """Where a proposed value was taken from."""
+
+    env: EnvName
+    revision: Revision
+
+
+class Proposed(ProposedKey):
+    """What was there when something was proposed in its place; ``promoted_from``, where that is from elsewhere."""
+
+    base: VersionState | SecretState | None
+    promoted_from: PromotedFrom = Field(default_factory=lambda: PromotedFrom(env="", revision=0))
+
+
+class ProposedValue(Proposed):
     """A key is to have another value than it had when this was proposed."""
 
     value: Value
-    base: VersionState | None
+
+
+class ProposedSecret(Proposed):
+    """A secret is to have another value; not even its fingerprint is shown."""
+
+    secret: Literal[True]
 
 
 class ProposedDelete(ProposedKey):
     """A key is to have no value any more."""
 
     delete: Literal[True]
-    base: VersionState | None
+    base: VersionState | SecretState | None
 
 
 class ProposedSchema(ProposedKey):
@@ -160,8 +180,10 @@ class SchemaState(Answer):
 class LiveDifference(ProposedKey):
     """What would change of what is live now."""
 
-    from_: VersionState | SchemaState | None = Field(alias="from", examples=[{"version": 7, "value": 100}])
-    to: VersionState | SchemaState | None
+    from_: VersionState | SecretState | SchemaState | None = Field(
+        alias="from", examples=[{"version": 7, "value": 100}]
+    )
+    to: VersionState | SecretState | SchemaState | None
 
 
 class ReviewOfRequest(Answer):
@@ -178,7 +200,7 @@ class RequestInFull(Request):
     """A proposed release beside what is live now, and what the caller may do with it."""
 
     digest: Annotated[str, Field(description="of what is proposed and what it replaces", examples=["9f3a" * 16])]
-    changes: list[ProposedValue | ProposedDelete | ProposedSchema]
+    changes: list[ProposedValue | ProposedSecret | ProposedDelete | ProposedSchema]
     diff: list[LiveDifference]
     watchers: Affected
     reviews: list[ReviewOfRequest]

@@ -114,6 +114,12 @@ OPERATIONS: Sequence[Operation] = (
     ),
     _write("writes.restore", f"POST {_SCOPE}/restore", "Make a scope what it was at a revision", models.Restore),
     _write(
+        "writes.promote",
+        f"POST {_SCOPE}/promote",
+        "Give keys the values that they have in another environment",
+        models.Promote,
+    ),
+    _write(
         "writes.undo",
         "POST /v1/envs/{env}/releases/{revision}/undo",
         "Put back what one release changed, and nothing else",
@@ -143,6 +149,13 @@ OPERATIONS: Sequence[Operation] = (
         *_PAGE,
     ),
     _read("history.diff", f"GET {_SCOPE}/diff", "Compare two revisions of a scope", answers.Difference, "from", "to"),
+    _read(
+        "comparisons.compare",
+        "GET /v1/namespaces/{namespace}/compare",
+        "Put environments beside each other",
+        answers.Comparison,
+        "envs",
+    ),
     _read(
         "history.list_releases",
         "GET /v1/envs/{env}/releases",
@@ -177,6 +190,14 @@ OPERATIONS: Sequence[Operation] = (
     ),
     _read("keys.list_keys", f"GET {_KEYS}", "List declared keys, newest first", answers.Page[answers.Key], *_PAGE),
     _create("keys.declare_key", f"POST {_KEYS}", "Declare a key", answers.Key, models.NewKey, "not_found"),
+    Operation(
+        "keys.declare_keys",
+        f"PATCH {_KEYS}",
+        "Declare several keys at once",
+        answers.Keys,
+        models.NewKeys,
+        codes=("forbidden", "not_found", "conflict"),
+    ),
     _read("keys.get_key", f"GET {_KEYS}/{{key}}", "Read a declaration", answers.Key),
     Operation(
         "keys.change_key",

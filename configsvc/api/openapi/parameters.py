@@ -6,15 +6,17 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AwareDatetime, Field, WithJsonSchema
 
 from configsvc.api import door
+from configsvc.api.comparisons import ENVS_MAX
 from configsvc.api.models import EnvName, KeyName, NamespaceName, pattern
 from configsvc.api.sync import WATCH_S_DEFAULT, WATCH_S_MAX
 from configsvc.api.watchers import WAIT_S_MAX
-from configsvc.domain import cursors, reviews
+from configsvc.domain import cursors, names, reviews
 
 _Revision = Annotated[int, Field(ge=0, le=door.NUMBER_MAX, examples=[1])]
 _Since = Annotated[
     str, Field(pattern=f"{pattern(door.NUMBER)}|{pattern(cursors.CURSOR)}", examples=["46.9f3a5c0d1e2b4f60"])
 ]
+_ENVS = f"^(?:{names.ENV.pattern})(?:,(?:{names.ENV.pattern})){{1,{ENVS_MAX - 1}}}$"
 _TokenId = Annotated[str, Field(min_length=1, max_length=door.WORD_CHARACTERS_MAX, examples=["0a1b2c3d4e5f"])]
 _Name = Annotated[str, Field(min_length=1, max_length=door.WORD_CHARACTERS_MAX, examples=["anna"])]
 _Etag = Annotated[
@@ -62,6 +64,11 @@ QUERY: Mapping[str, Parameter] = {
         Annotated[int, Field(ge=0, le=WATCH_S_MAX)], "seconds to wait for something new", WATCH_S_DEFAULT
     ),
     "wait": Parameter(Annotated[int, Field(ge=0, le=WAIT_S_MAX)], "seconds to wait until all have it", 0),
+    "envs": Parameter(
+        Annotated[str, Field(pattern=_ENVS, examples=["staging,production"])],
+        "environments, each once, with commas between them",
+        required=True,
+    ),
     "env": Parameter(EnvName, "only what is about this environment"),
     "key": Parameter(KeyName, "only what is about this key; goes with `namespace`"),
     "status": Parameter(Literal[reviews.STATUSES], "only requests that stand so"),

@@ -23,6 +23,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/envs": {"name": "{fresh}"},
     "PATCH /v1/envs/{env}": {"description": "changed"},
     "POST /v1/namespaces/{ns}/keys": {"key": "{fresh}", "type": "int"},
+    "PATCH /v1/namespaces/{ns}/keys": {"keys": [{"key": "{fresh}", "type": "int"}]},
     "PATCH /v1/namespaces/{ns}/keys/{key}": {"description": "changed"},
     "POST /v1/sync": {"client": {"id": "1", "service": "test"}, "env": "{env}", "namespaces": ["{ns}"]},
     "PUT S/config/{key}": {"value": 2},
@@ -30,6 +31,7 @@ BODIES: dict[str, Any] = {
     "POST S/config/{key}/rollback": {"version": 1},
     "POST S/config/{key}/reveal": {"reason": "a test"},
     "POST S/restore": {"revision": 0},
+    "POST S/promote": {"from": "development"},
     "POST /v1/envs/{env}/releases": {"changes": [{"namespace": "{ns}", "key": "{key}", "value": 2}]},
     "POST /v1/envs/{env}/requests": {"changes": [{"namespace": "{ns}", "key": "{key}", "value": 2}]},
     "PATCH /v1/requests/{request_id}": {"note": "changed"},
@@ -37,7 +39,11 @@ BODIES: dict[str, Any] = {
     "POST /v1/tokens": {"name": "{fresh}"},
     "POST /v1/grants": {"token_id": "{token_id}", "role": "viewer"},
 }
-QUERIES = {"GET S/diff": "?from=0", "GET S/watch": "?timeout=0"}
+QUERIES = {
+    "GET S/diff": "?from=0",
+    "GET /v1/namespaces/{ns}/compare": "?envs=development,{env}",
+    "GET S/watch": "?timeout=0",
+}
 
 
 def _rows() -> list[tuple[str, str, dict[str, str]]]:

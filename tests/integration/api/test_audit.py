@@ -87,6 +87,31 @@ def test_repeats_are_counted_not_multiplied(admin: Caller, app: Flask, refusals:
     assert len(events(admin, action="authentication")) == 2
 
 
+def test_a_flood_of_kinds_hides_nobody_elses(admin: Caller, caller: Callable[[str | None], Caller]) -> None:
+    """One caller who tries very many things is recorded as that caller; what others are refused keeps its name."""
+    viewer, developer = caller("viewer"), caller("developer")
+    with mock.patch("configsvc.service.audit.KINDS_MAX", 5):
+        for number in range(9):
+            viewer.put(f"{SCOPE}/k{number}", {"value": 2})
+        developer.put(SCOPE.replace("staging", "production") + "/a", {"value": 2})
+    refused = events(admin, action="write.refused")
+    assert [event["actor"] for event in refused] == ["viewer"] * 6 + ["developer"]
+    assert refused[5]["details"]["what"] == "of many kinds"
+
+
+def test_an_undo_of_what_is_hidden_is_recorded(admin: Caller, limited: Callable[..., Caller]) -> None:
+    """Whoever may not read all of a release, or nothing of it, is refused like one who has no grant there."""
+    for namespace in ("payments", "search"):
+        admin.post(f"/v1/namespaces/{namespace}/keys", {"key": "a", "type": "int"})
+    changes = [{"namespace": name, "key": "a", "value": 1} for name in ("payments", "search")]
+    admin.post("/v1/envs/staging/releases", {"changes": changes})
+    admin.post("/v1/envs/staging/releases", {"changes": [changes[1] | {"value": 2}]})
+    narrow = limited("ops", "payments", ["staging"])
+    for revision in (1, 2):
+        assert narrow.post(f"/v1/envs/staging/releases/{revision}/undo", {}).status_code == 404
+    assert [event["env"] for event in events(admin, action="write.refused")] == ["staging"] * 2
+
+
 def test_a_refusal_stands_though_it_can_not_be_recorded(caller: Callable[[str | None], Caller]) -> None:
     """The caller gets the same 403 when the trail can't be written."""
     from configsvc.errors import Unavailable

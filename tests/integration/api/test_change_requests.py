@@ -1,11 +1,19 @@
 """Change requests over HTTP: proposed by one, approved by another, applied as one release."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
 
+from configsvc.errors import NotApproved
+from configsvc.store import catalog
+from configsvc.store.audit import Origin
+from configsvc.store.change_requests import lock_environment
+from configsvc.store.database import Database
+from configsvc.store.releases import Commit, Committed, Leave, commit
 from tests.integration.api.conftest import BREAK_GLASS, Caller
 from tests.integration.api.test_plans import at_once
 
@@ -26,6 +34,15 @@ def live(ops: Caller) -> None:
         ops.post("/v1/namespaces/payments/keys", {"key": key, "type": "int"})
     changes = [{"key": "rate_limit", "value": 100}, {"key": "burst", "value": 5}]
     assert ops.patch(PRODUCTION, {"changes": changes, **BREAK_GLASS}).status_code == 200
+
+
+def wait_until_locked(database: Database) -> None:
+    """Wait until somebody waits for a lock."""
+    deadline = time.monotonic() + 10
+    while not database.all(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'", {}
+    ):
+        assert time.monotonic() < deadline
 
 
 def values(caller: Caller) -> dict[str, Any]:
@@ -348,6 +365,106 @@ def test_what_is_applied_replaces_what_was_approved_to_be_replaced(ops: Caller, 
         if applied.status_code == 200:
             assert applied.json["changes"][0]["version"] == base + 1
     assert outcomes <= {(200, "applied"), (409, "void")}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"values": ["201"]}, {"key_ids": [], "values": [], "definitions": []}, {"more": True}]
+)
+def test_only_what_was_approved_is_committed(ops: Caller, developer: Caller, app: Any, wrong: dict[str, Any]) -> None:
+    """The database itself refuses another value, a key less and a key more under an approved request."""
+    request = propose(developer, rate_limit=200)
+    approve(ops, request)
+    database: Database = app.extensions["configsvc"][3]
+    names = [("payments", "rate_limit"), ("payments", "burst")]
+    with database.connection() as connection:
+        rows = catalog.resolve_keys(connection, "production", names)
+    ids = [row["key_id"] for row in rows]
+    right = {"key_ids": ids[:1], "values": ["200"], "definitions": [1]}
+    terms = {"key_ids": ids, "values": ["200", "9"], "definitions": [1, 1]} if "more" in wrong else right | wrong
+
+    def committed(terms: dict[str, Any]) -> Committed:
+        leave = Leave(change_request=request["id"], edition=1)
+        release = Commit(env_id=rows[0]["env_id"], kind="request", note="", leave=leave, **terms)
+        with database.connection() as connection:
+            return commit(connection, release, Origin("mallory", "", ""), None)
+
+    with pytest.raises(NotApproved):
+        committed(terms)
+    assert values(ops) == {"rate_limit": 100, "burst": 5}
+    assert committed(right).revision == 2
+
+
+def test_refused_steps_are_on_record(ops: Caller, admin: Caller, developer: Caller) -> None:
+    """Applied before its time or after it was void, approved by its author: each with the request's place."""
+    request = propose(admin, rate_limit=200)
+    assert step(admin, request, "apply").status_code == 409
+    assert approve(admin, request).status_code == 403
+    assert approve(developer, request).status_code == 403
+    ops.put(f"{PRODUCTION}/rate_limit", {"value": 2, **BREAK_GLASS})
+    assert step(admin, request, "apply").status_code == 409
+    path = f"POST /v1/requests/{request['id']}"
+    items = ops.get("/v1/audit?env=production&namespace=payments&action=write.refused").json["items"]
+    assert [(item["actor"], item["details"]["what"]) for item in reversed(items)] == [
+        ("admin", f"{path}/apply: conflict"),
+        ("admin", f"{path}/reviews: forbidden"),
+        ("developer", f"{path}/reviews: forbidden"),
+    ], "repeats of one kind are counted in the first"
+
+
+def test_an_edit_takes_a_request_out_of_sight(app: Any, admin: Caller, limited: Callable[..., Caller]) -> None:
+    """Whoever may not read what it is about now takes no step with it, though they saw it a moment ago."""
+    request = propose(admin, rate_limit=200)
+    narrow = limited("ops", "payments", ["production"])
+    assert step(narrow, request, "reviews", {"decision": "comment", "comment": "hm"}).status_code == 200
+    database: Database = app.extensions["configsvc"][3]
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as connection:
+            lock_environment(connection, "production")
+            said = pool.submit(step, narrow, request, "reviews", {"decision": "comment", "comment": "hm"})
+            wait_until_locked(database)
+            connection.execute("UPDATE change_request SET namespaces = '{search}' WHERE id = %s", [request["id"]])
+        assert said.result(30).status_code == 404
+
+
+def test_a_developers_reason_breaks_no_glass_that_came_meanwhile(app: Any, admin: Caller, developer: Caller) -> None:
+    """A write that was allowed while the environment was open is not let through once it is protected."""
+    path = "/v1/namespaces/payments/envs/staging/config/rate_limit"
+    protecting = "UPDATE environment SET review_required = true WHERE name = 'staging'"
+    database: Database = app.extensions["configsvc"][3]
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as connection:
+            connection.execute(protecting)
+            written = pool.submit(developer.put, path, {"value": 1, **BREAK_GLASS})
+            wait_until_locked(database)
+        assert written.result(30).status_code == 409
+    assert admin.get("/v1/envs/staging/releases").json["items"] == []
+
+
+def test_a_schema_by_broken_glass_is_in_the_environments_trail(ops: Caller) -> None:
+    """Among the releases of each protected environment in which the key has a value, with the reason."""
+    changed = ops.patch("/v1/namespaces/payments/keys/burst", {"schema": {"maximum": 9}, **BREAK_GLASS})
+    assert changed.status_code == 200, changed.text
+    (event,) = ops.get("/v1/audit?env=production&action=key.update").json["items"]
+    assert (event["details"]["break_glass"], event["details"]["key"]) == ("a test", "burst")
+    assert len(ops.get("/v1/audit?action=key.update").json["items"]) == 2
+
+
+def test_two_requests_that_lock_each_others_keys_are_both_applied(ops: Caller, admin: Caller) -> None:
+    """Schemas and values crosswise, in two environments at once: neither waits for the other for good."""
+    admin.patch("/v1/envs/production", {"review_required": False})
+    both = [("production", "rate_limit", "burst"), ("staging", "burst", "rate_limit")]
+    for turn in range(5):
+        requests = []
+        for env, schema, value in both:
+            changes = [
+                {"namespace": "payments", "key": schema, "schema": {"maximum": 1000 + turn}},
+                {"namespace": "payments", "key": value, "value": 50 + turn},
+            ]
+            request = admin.post(f"/v1/envs/{env}/requests", {"changes": changes}).json
+            approve(ops, request)
+            requests.append(request)
+        applied = at_once(*(partial(step, admin, request, "apply") for request in requests))
+        assert [answer.status_code for answer in applied] == [200, 200], [answer.text for answer in applied]
 
 
 def test_a_minted_token_counts_as_its_maker_and_has_its_own_rights(ops: Caller, admin: Caller, app: Any) -> None:

@@ -43,7 +43,10 @@ def test_anybody_may_read_it(caller: Callable[[str | None], Caller]) -> None:
 
 
 class Examples:
-    """Sends the documented examples, in a fresh environment where they make sense: two keys have a value each."""
+    """Sends the documented examples, in a fresh environment where they make sense: two keys have a value each.
+
+    One of them has another one in development, too.
+    """
 
     def __init__(self, caller: Callable[[str | None], Caller], env: str) -> None:
         self._caller = caller
@@ -51,8 +54,8 @@ class Examples:
         self._numbers: dict[str, str] = {}
         admin = caller("admin")
         assert admin.post("/v1/envs", {"name": env}).status_code == 201
-        for key, value in {"rate_limit": 100, "old_limit": 10}.items():
-            path = f"/v1/namespaces/payments/envs/{env}/config/{key}"
+        for place, key, value in ((env, "rate_limit", 100), (env, "old_limit", 10), ("development", "rate_limit", 120)):
+            path = f"/v1/namespaces/payments/envs/{place}/config/{key}"
             assert admin.put(path, {"value": value, "type": "int"}).status_code == 200
 
     def send(self, name: str, role: str | None = "admin", **other: Any) -> TestResponse:
@@ -64,6 +67,7 @@ class Examples:
             each["name"]: "1" for each in CONTRACT.parameters(name) if each["in"] == "query" and "required" in each
         }
         query |= {"timeout": "0"} if name == "sync_watch" else {}
+        query |= {"envs": f"development,{self._env}"} if name == "comparisons_compare" else {}
         body = other.pop("body", None)
         if body is None and "requestBody" in operation:
             body = self.body(name)
@@ -250,6 +254,7 @@ def test_answers_about_secrets_are_described(caller: Callable[[str | None], Call
     examples = Examples(caller, "covered")
     key = {"path": {"key": "password"}}
     examples.send("keys_declare_key", body={"key": "password", "type": "string", "secret": True})
+    named = {"namespace": "payments", "key": "password"}
     sync = {"body": examples.body("sync_synchronize") | {"env": "covered", "have": None, "view": None}}
     asked = [
         ("writes_put_key", "admin", {**key, "body": {"value": "x"}, "query": {"dry_run": "true"}}),
@@ -264,9 +269,14 @@ def test_answers_about_secrets_are_described(caller: Callable[[str | None], Call
         *(("sync_synchronize", role, sync) for role in ("viewer", "service")),
         ("history_get_release", "viewer", {"path": {"revision": "3"}}),
         ("history_diff", "viewer", {"query": {"from": "3"}}),
+        ("comparisons_compare", "admin", {}),
+        ("comparisons_compare", "viewer", {}),
+        ("writes_promote", "admin", {"path": {"env": "development"}, "body": {"from": "covered"}}),
+        ("change_requests_open_request", "admin", {"body": {"changes": [{**named, "promote_from": "development"}]}}),
         ("keys_change_key", "admin", {**key, "body": {"secret": False}}),
         ("keys_change_key", "admin", {**key, "body": {"secret": True}}),
     ]
     for name, role, options in asked:
         answer = examples.send(name, role=role, **options)
-        assert (answer.status_code, CONTRACT.broken_by(name, answer)) == (200, []), name
+        made = 201 if name == "change_requests_open_request" else 200
+        assert (answer.status_code, CONTRACT.broken_by(name, answer)) == (made, []), name

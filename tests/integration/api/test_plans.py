@@ -364,15 +364,19 @@ WRITES = {
     "rollback": Write("POST", f"{CONFIG}/a/rollback", {"version": 1}),
     "restore": Write("POST", f"{SCOPE}/restore", {"revision": 1}),
     "undo": Write("POST", f"{RELEASES}/2/undo", None),
+    "promote": Write("POST", f"{SCOPE}/promote", {"from": "development"}),
 }
+#: Where a promotion takes its value from.
+SOURCE = "/v1/namespaces/payments/envs/development/config/a"
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
 @pytest.fixture
 def a_key(ops: Caller) -> None:
-    """payments/a: 1 at revision 1, 2 at revision 2."""
+    """payments/a: 1 at revision 1, 2 at revision 2, and 3 in another environment."""
     put(ops, "a", 1)
     put(ops, "a", 2)
+    assert ops.put(SOURCE, {"value": 3}).status_code == 200
 
 
 @every_write
@@ -382,6 +386,7 @@ def test_a_repeat_is_answered_as_the_first_time(ops: Caller, a_key: None, write:
     assert (first.status_code, first.json["changed"]) == (200, True)
     put(ops, "a", 9)
     unset(ops, "a")
+    assert ops.delete(SOURCE).status_code == 200
     for gone in (False, True):
         again = write.send(ops, Idempotency_Key="k")
         assert (again.status_code, again.data) == (200, first.data)

@@ -54,6 +54,8 @@ def settled(caller: Callable[[str | None], Caller]) -> None:
         for value in (100, 120):
             path = f"/v1/namespaces/payments/envs/staging/config/{key}"
             assert caller("admin").put(path, {"value": value, "type": "int"}).status_code == 200
+    path = "/v1/namespaces/payments/envs/development/config/rate_limit"
+    assert caller("admin").put(path, {"value": 110}).status_code == 200
     change = {"namespace": "payments", "key": "rate_limit", "value": 7}
     assert caller("ops").post("/v1/envs/staging/requests", {"changes": [change]}).json["id"] == 1
     # One that may be taken back by accident: the numbers that are tried begin at 0.

@@ -1,6 +1,8 @@
 """Secrets over HTTP: written by people who may not read them, read by those who may, shown to nobody else."""
 
+import gc
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -348,6 +350,53 @@ def test_turning_takes_leave_in_a_protected_environment(ops: Caller, limited: Ca
     assert turn(ops, False).json["code"] == "review_required"
     assert turn(ops, False, **glass).status_code == 200
     assert ops.get(path).json["value"] == 1
+
+
+def held_in_memory(backwards: str) -> bool:
+    """Whether anything in this process holds a text with this in it, which is known backwards alone meanwhile."""
+    gc.collect()
+    seen: dict[int, object] = {}
+    wave = gc.get_objects()
+    while wave:
+        seen |= {id(each): each for each in wave}
+        # What the collector does not track, such as a dict of texts, is reached through what holds it.
+        wave = [each for each in gc.get_referents(*wave) if id(each) not in seen]
+    texts = [each for each in seen.values() if isinstance(each, str | bytes)]
+    return any((backwards if isinstance(each, str) else backwards.encode()) in each[::-1] for each in texts)
+
+
+def test_no_value_stays_in_the_services_memory(ops: Caller, service: Caller, admin: Caller) -> None:
+    """After it was written, read in every way, promoted, compared, revealed and proposed, nothing holds it."""
+    declare(ops)
+    backwards = secrets.token_hex(16)
+    put(ops, backwards[::-1])
+    for reader in (ops, service):
+        assert reader.get(CONFIG).status_code == 200
+        assert reader.get(f"{CONFIG}/db.password").status_code == 200
+        assert reader.post("/v1/sync", SYNC).status_code == 200
+        assert reader.get(f"{SCOPE}/watch?timeout=0").status_code == 200
+    assert ops.post(f"{CONFIG}/db.password/reveal", {"reason": "a test"}).status_code == 200
+    assert ops.post("/v1/namespaces/payments/envs/development/promote", {"from": "staging"}).status_code == 200
+    assert ops.get("/v1/namespaces/payments/compare?envs=staging,development").status_code == 200
+    change = {"namespace": "payments", "key": "db.password", "value": backwards[::-1]}
+    assert ops.post("/v1/envs/production/requests", {"changes": [change]}).status_code == 201
+    del change
+    assert not held_in_memory(backwards)
+    ops.app.extensions["a cache"] = {"db.password": f'"{backwards[::-1]}"'}
+    assert held_in_memory(backwards), "it would be found"
+
+
+def test_who_may_not_see_all_values_of_a_key_does_not_learn_where_they_are(
+    ops: Caller, limited: Callable[..., Caller]
+) -> None:
+    """Turning it, and back, is refused in words that name no environment."""
+    ops.put("/v1/namespaces/payments/envs/staging/config/limit", {"value": 1, "type": "int"})
+    narrow = limited("ops", "payments", ["development"])
+    for secret in (True, False):
+        answer = turn(narrow, secret)
+        assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+        assert "staging" not in answer.text
+        assert turn(ops, secret).status_code == 200
 
 
 def test_secret_is_turned_alone(ops: Caller) -> None:

@@ -56,6 +56,18 @@ def test_every_address_asks_for_a_token(app: Flask) -> None:
             assert Caller(app, None).send(method, path).status_code == expected, (method, path)
 
 
+def test_the_last_moment_of_the_calendar_is_one(admin: Caller) -> None:
+    """A token may live until then, and is shown with it; a moment after it, in UTC, is refused."""
+    wanted = {"name": "eternal", "grants": [{"role": "viewer"}]}
+    last = "9999-12-31T23:59:59.999999Z"
+    made = admin.post("/v1/tokens", wanted | {"expires_at": last})
+    assert (made.status_code, made.json["expires_at"]) == (201, last)
+    shown = {token["name"]: token["expires_at"] for token in admin.get("/v1/tokens").json["items"]}
+    assert shown["eternal"] == last
+    refused = admin.post("/v1/tokens", wanted | {"expires_at": "9999-12-31T23:59:59-01:00"})
+    assert refused.status_code in (400, 422)
+
+
 @pytest.mark.parametrize("ending", ["revoked_at = clock_timestamp()", "expires_at = clock_timestamp()"])
 def test_a_token_that_ended_writes_nothing_more(
     database: Database, limited: Callable[..., Caller], ending: str

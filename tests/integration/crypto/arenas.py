@@ -23,9 +23,10 @@ AWS_ENVIRONMENT = {
 
 
 class Arena(Protocol):
-    """What the conformance suite needs. ``name`` is what errors have to say."""
+    """What the conformance suite needs. ``name`` is what errors have to say, ``address`` names it in settings."""
 
     name: str
+    address: str
     provider: KeyProvider
 
     def rotate(self) -> None:
@@ -53,7 +54,8 @@ class LocalArena:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "keys.json"
         local.create(self._path)
-        self.provider = open_provider(f"file:{self._path}")
+        self.address = f"file:{self._path}"
+        self.provider = open_provider(self.address)
 
     def rotate(self) -> None:
         """Add a generation."""
@@ -71,6 +73,15 @@ class LocalArena:
         """A pipe: who opens it to read waits for a writer."""
         self._path.unlink()
         os.mkfifo(self._path, 0o600)
+
+
+class MovingArena(LocalArena):
+    """A key file that takes over from another one."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        local.create(folder / "other.json")
+        self.provider = open_provider(self.address, f"file:{folder}/other.json")
 
 
 class _Fronted:
@@ -96,7 +107,8 @@ class KmsArena(_Fronted):
         self._client = client
         self._alias = alias
         client.create_alias(AliasName=alias, TargetKeyId=client.create_key()["KeyMetadata"]["KeyId"])
-        self.provider = open_provider(f"aws-kms:{alias}?region=eu-central-1")
+        self.address = f"aws-kms:{alias}?region=eu-central-1"
+        self.provider = open_provider(self.address)
 
     def rotate(self) -> None:
         """Point the alias at a new key."""

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.integration.crypto.arenas import Arena, LocalArena, TransitArena, kms_arena, transit_arena
+from tests.integration.crypto.arenas import Arena, LocalArena, MovingArena, TransitArena, kms_arena, transit_arena
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +23,14 @@ def kms_client() -> Iterator[Any]:
     server.stop()
 
 
-@pytest.fixture(params=["local", "aws-kms", "vault-transit"])
+@pytest.fixture(params=["local", "moving", "aws-kms", "vault-transit"])
 def arena(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arena]:
     """Each provider in turn, with keys of its own."""
     match request.param:
         case "local":
             yield LocalArena(tmp_path)
+        case "moving":
+            yield MovingArena(tmp_path)
         case "aws-kms":
             with kms_arena(request.getfixturevalue("kms_client"), monkeypatch, f"alias/test-{uuid4()}") as kms:
                 yield kms

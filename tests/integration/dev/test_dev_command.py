@@ -83,10 +83,10 @@ def test_it_tells_people_and_programs_how_to_use_it(dev: Dev) -> None:
 
 
 def test_the_env_file_serves_any_shell(dev: Dev) -> None:
-    """Sourcing it as the terminal says, twice too, gives the URL, all tokens and the commands."""
+    """Sourcing it as the terminal says, twice too, gives the URL, all tokens and the commands, the operator's too."""
     ready = dev.wait_ready()
     source = dev.said().splitlines()[2].split("#")[0].strip()
-    script = f'{source}; {source}; env; command -v python; echo "$PATH"'
+    script = f'{source}; {source}; env; configsvc audit verify >&2; command -v python; echo "$PATH"'
     done = subprocess.run(
         ["/bin/sh", "-c", script], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
     )
@@ -95,6 +95,8 @@ def test_the_env_file_serves_any_shell(dev: Dev) -> None:
     bin_dir = str(Path(sys.executable).parent)
     assert environ["CONFIGSVC_URL"] == ready["url"]
     assert environ["CONFIGSVC_TOKEN"] == ready["tokens"]["admin"]
+    assert environ["CONFIGSVC_DATABASE_URL"] == ready["database_url"]
+    assert "Error" not in done.stderr, done.stderr
     assert {role: environ[f"CONFIGSVC_TOKEN_{role.upper()}"] for role in ROLES} == ready["tokens"]
     assert python == f"{bin_dir}/python"
     assert path == f"{bin_dir}:/usr/bin:/bin"

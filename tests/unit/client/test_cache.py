@@ -285,8 +285,13 @@ def test_secrets_stay_out(service: ServiceDouble, start: Start, folder: Path) ->
     assert b"hush" not in path.read_bytes()
     client = start_down(start, folder, push=False)
     assert client.get_int("payments", "plain") == 1
-    assert client.get_str("payments", "password", "default") == "default"
-    assert client.get("payments", "password") is None
+    assert client.get_str("payments", "password", "") == ""
+    assert client.get("payments", "password", None) is None
+    with client.pinned() as pinned:
+        for reading in (client, pinned, client.snapshot()):
+            for getter in (reading.get, reading.get_str, reading.get_int, reading.get_json):
+                with pytest.raises(SecretUnavailable, match="payments/password is a secret"):
+                    getter("payments", "password")
     strict = start_down(start, folder, push=False, strict=True)
     for getter in (strict.get_str, strict.get_int, strict.get, strict.live):
         with pytest.raises(SecretUnavailable, match="payments/password is a secret"):

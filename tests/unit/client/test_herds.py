@@ -120,7 +120,7 @@ def test_a_service_that_is_down_is_not_hammered(push: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("cause", ["null part", "restart of Redis"])
+@pytest.mark.parametrize("cause", ["null part or secret", "restart of Redis"])
 def test_what_makes_all_sync_spreads_over_half_a_second(cause: str, seed: int) -> None:
     """All sync soon, but no tenth of a second sees more than three tenths of them."""
     herd = Herd(push=True, seed=seed)

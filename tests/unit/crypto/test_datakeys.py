@@ -221,8 +221,8 @@ def test_a_lost_kek_is_named(tmp_path: Path, row: DataKey) -> None:
         DataKeys(LocalKeys(tmp_path / "other.json")).seal(row, PLACE, TEXT)
 
 
-def test_environments_are_compared_without_showing(keys: DataKeys) -> None:
-    """A value's fingerprint for the other environment's place says whether the value there is the same."""
+def test_fingerprints_compare_values_of_one_place_alone(keys: DataKeys) -> None:
+    """The same for the same value of a key in a scope, whichever version; another one in another scope."""
     row = keys.make(PLACE.namespace, PLACE.env, "fingerprint")
     staging = replace(PLACE, env="staging", value_id=uuid4())
     other = keys.make(staging.namespace, staging.env, "fingerprint")
