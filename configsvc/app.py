@@ -14,13 +14,16 @@ from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
+from configsvc.api.routing import App
 from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
+from configsvc.delivery.pace import Pace
 from configsvc.delivery.reports import Reports
 from configsvc.service.access import Authenticator, Permissions
 from configsvc.service.audit import Audit, Refusals
@@ -69,12 +72,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     beside = Comparisons(database, reading, history, secrets)
     promotions = Promotions(database, beside, gate)
     hub = Hub(settings.database_url, database)
-    reports = Reports(database, settings.next_sync_s)
+    pace = Pace(settings.next_sync_s)
+    reports = Reports(database, pace)
     holds = Holds(settings.token_held_max)
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
@@ -98,7 +102,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), settings.next_sync_s))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
+    app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
 

@@ -4,6 +4,7 @@ Imports nothing of ours: gunicorn reads this file before gevent has patched the 
 at its import whether it waits in gevent's way.
 """
 
+import gc
 import logging
 import os
 import re
@@ -13,10 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# A held request (long poll, stream) is a greenlet of 18 KiB, not a thread; and twice gthread's rate with a look-up.
+# A held request (long poll, stream) is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
 worker_class = "gevent"
 
-# Held requests of clients that poll while Redis is down: 10,000 per worker were measured, at 180 MiB.
+# Held requests of clients that poll while Redis is down: 5,000 per worker are measured (benchmarks/bench_held.py).
 # One token may hold 10,000 (CONFIGSVC_TOKEN_HELD_MAX), and not all there is.
 worker_connections = 12_000
 
@@ -66,6 +67,12 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's s
     logging.basicConfig(
         level=worker.cfg.loglevel.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
     )
+
+
+def post_worker_init(worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Let the garbage collector come seldom: its walk over what thousands of held requests hold stops the worker."""
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 100)
 
 
 def on_starting(server: Any) -> None:

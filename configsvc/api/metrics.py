@@ -29,7 +29,7 @@ def register(app: Flask) -> CollectorRegistry:
     registry = CollectorRegistry()
     seconds = Histogram(
         "configsvc_http_request_duration_seconds",
-        "Time from a request to its answer; what is held takes as long as it is held.",
+        "Time from a request to its answer; of what is held, until it is held.",
         ("method", "route", "status"),
         buckets=_BUCKETS,
         registry=registry,
