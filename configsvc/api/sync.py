@@ -1,4 +1,4 @@
-"""Sync for clients of the SDK, watch for everything else that speaks HTTP."""
+"""Sync for clients of the SDK, watch and its stream for everything else that speaks HTTP."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,7 +6,8 @@ from functools import cache
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
-from configsvc.api.held import held
+from configsvc.api.events import Events
+from configsvc.api.held import held, stream
 from configsvc.api.models import SyncRequest
 from configsvc.api.requests import again, caller
 from configsvc.domain import cursors, strict_json
@@ -17,6 +18,8 @@ from configsvc.service.sync import Answer, Asked, Client, Sync
 
 #: How long a watch may be held; most proxies cut at 60 s.
 WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
+#: How long a stream lasts; whoever follows it comes back, perhaps to another worker.
+STREAM_S_MAX = 3600
 #: A client reports within this time after it applied a release, so that an operator sees who has it.
 REPORT_WITHIN_S = 2
 
@@ -56,9 +59,20 @@ def blueprint(
         timeout_s = door.number(given, "timeout", WATCH_S_DEFAULT, 0, WATCH_S_MAX)
         since = _since(given.get("since", "0"))
         who, authenticate = caller(), again(authenticator)
-        return held(
-            lambda: sync.watch(who, authenticate, namespace, env, since, timeout_s, _watch_body).encode(),
-        )
+
+        def answer() -> bytes:
+            _, text = sync.watch(who, authenticate, namespace, env, since, timeout_s, _watch_body)
+            return text.encode()
+
+        return held(answer)
+
+    @routes.get("/v1/namespaces/<namespace>/envs/<env>/stream")
+    def follow(namespace: str, env: str) -> Response:
+        given = door.parameters(request, ("since", "timeout"))
+        timeout_s = door.number(given, "timeout", STREAM_S_MAX, 0, STREAM_S_MAX)
+        since = _since(request.headers.get("Last-Event-ID") or given.get("since", "0"))
+        who, events = caller(), Events(sync, again(authenticator), namespace, env)
+        return stream(lambda: events.after(who, since, timeout_s))
 
     return routes
 

@@ -179,8 +179,10 @@ class Sync:
         have: int | str,
         timeout_s: float,
         render: Render,
-    ) -> str:
+    ) -> tuple[str, str]:
         """Answer as soon as the scope has changed since a revision or a cursor, at the latest after ``timeout_s``.
+
+        Returns the cursor to go on from, and the text.
 
         Raises:
             RateLimited: there is nothing new, and the caller has too many held requests. An answer at once would have
@@ -195,7 +197,8 @@ class Sync:
             answer = self._watched(state, view, namespace, have)
             left_s = deadline - time.monotonic()
             if answer.kind != "none" or left_s <= 0:
-                return self._bodies.answer((render, have, asked, state.cursor, view.word), partial(render, answer))
+                name = render, have, asked, state.cursor, view.word
+                return state.cursor, self._bodies.answer(name, partial(render, answer))
             caller, since = self._hold(caller, authenticate, asked, state.revision, left_s)
 
     def _hold(

@@ -530,6 +530,14 @@ class SyncNone(SyncState):
 Synced = Annotated[SyncFull | SyncChanges | SyncNone, Field(discriminator="kind")]
 
 
+class Events(RootModel[str]):
+    """What changed in a scope since, then each change as it happens; `data` has `reset` and `changes` as a watch has
+    them, `id` is the cursor. An event `end` says why the stream ends; a comment every 15 s says that it has not.
+    """
+
+    root: Annotated[str, Field(examples=['id: 46.9f3a5c0d1e2b4f60\ndata: {"reset":false,"changes":[]}\n\n'])]
+
+
 class Watched(Answer):
     """What changed in a scope since; after a reset, all values."""
 

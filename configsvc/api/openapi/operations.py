@@ -169,6 +169,16 @@ OPERATIONS: Sequence[Operation] = (
     _read("history.get_release", "GET /v1/envs/{env}/releases/{revision}", "Read one release", answers.ReleaseInFull),
     _read("sync.watch", f"GET {_SCOPE}/watch", "Wait for changes of a scope", answers.Watched, "since", "timeout"),
     Operation(
+        "sync.follow",
+        f"GET {_SCOPE}/stream",
+        "Follow changes of a scope as server-sent events",
+        answers.Events,
+        takes=("since", "lasting"),
+        headers=("Last-Event-ID",),
+        codes=("not_found",),
+        media_type="text/event-stream",
+    ),
+    Operation(
         "sync.synchronize",
         "POST /v1/sync",
         "Load and follow settings, as clients do (docs/protocol.md)",

@@ -43,6 +43,7 @@ QUERIES = {
     "GET S/diff": "?from=0",
     "GET /v1/namespaces/{ns}/compare": "?envs=development,{env}",
     "GET S/watch": "?timeout=0",
+    "GET S/stream": "?timeout=0",
 }
 
 
