@@ -537,7 +537,7 @@ class Event(Answer):
 
     # The document has what one event is, because OpenAPI 3.1 has no word for a stream of them.
     id: Cursor | None = None
-    event: Literal["end"] | None = None
+    event: Annotated[Literal["message", "end"], Field(description="`message` where none is named")] = "message"
     data: Annotated[str, Field(examples=['{"reset":false,"changes":[]}'])]
     retry: int | None = None
 
