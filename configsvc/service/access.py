@@ -185,11 +185,15 @@ class Authenticator:
             raise Unauthenticated("this token is unknown, expired or revoked")
         if row["long_unused"]:
             self._note_use(token_id)
-        grants = tuple(
-            Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
-            for grant in row["grants"]
-        )
-        return Identity(token_id, row["name"], row["principal"], row["expires_at"], grants)
+        return Identity(token_id, row["name"], row["principal"], row["expires_at"], grants_of(row))
+
+
+def grants_of(row: Row) -> tuple[Grant, ...]:
+    """Return the grants of a token as the store gives them."""
+    return tuple(
+        Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
+        for grant in row["grants"]
+    )
 
 
 def _split(authorization: str | None) -> tuple[str, str]:
