@@ -25,6 +25,14 @@ class Line:
     compared: Compared
     cells: Sequence[str | None]
 
+    @property
+    def odd(self) -> Sequence[bool]:
+        """Whether each cell differs from the first; of secrets only whether there is one."""
+        if self.compared.same is not False:
+            return [False] * len(self.cells)
+        texts = [cell is None for cell in self.cells] if self.compared.key["secret"] else self.cells
+        return [text != texts[0] for text in texts]
+
     def has(self, query: str) -> bool:
         """Tell whether name, description or a value holds the text, whatever its case."""
         texts = (self.compared.key["name"], self.compared.key["description"], *(cell or "" for cell in self.cells))
