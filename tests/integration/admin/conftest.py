@@ -15,7 +15,7 @@ from configsvc.service.tokens import Wanted
 from configsvc.settings import Settings
 from configsvc.store.access import NewGrant
 
-PASSWORD = "correct horse battery staple"  # noqa: S105  # of test accounts
+PASSWORD = "correct horse battery staple"  # of test accounts
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 _HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 _VALUE = re.compile(r'<textarea name="value" hidden aria-hidden="true">\n(.*?)</textarea>', re.DOTALL)
@@ -30,7 +30,7 @@ class Browser:
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """Open a page."""
-        return self._shown(self._client.get(path, **options))
+        return self._shown(self._client.get(path, buffered=True, **options))
 
     def post(self, path: str, fields: Mapping[str, object], *, csrf: str | None = None, **options: Any) -> TestResponse:
         """Send a form, with the hidden field of the last page unless another one is given."""
@@ -55,7 +55,7 @@ class Browser:
         self._client.set_cookie("configsvc_session", secret, path="/ui")
 
     def _shown(self, answer: TestResponse) -> TestResponse:
-        if answer.mimetype == "text/html":
+        if answer.mimetype == "text/html" and not answer.location and "Content-Encoding" not in answer.headers:
             self.page = answer.get_data(as_text=True)
         return answer
 
