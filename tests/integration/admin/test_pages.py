@@ -109,17 +109,16 @@ def test_a_namespace_shows_environments_side_by_side(signed_in: Callable[..., Br
     assert ("rate_limit" in differing, "currency" in differing) == (True, False)
 
 
-@pytest.mark.parametrize(("query", "found"), [("LIMIT", "rate_limit"), ("eur", "currency"), ("iso 4217", "currency")])
-def test_search_goes_over_names_values_and_descriptions(
-    signed_in: Callable[..., Browser], ops: Caller, query: str, found: str
-) -> None:
+def test_search_goes_over_names_values_and_descriptions(signed_in: Callable[..., Browser], ops: Caller) -> None:
     """Whatever the case, and without any script."""
     put(ops, "rate_limit", 100, "int")
     put(ops, "currency", "EUR", "string")
     ops.patch("/v1/namespaces/payments/keys/currency", {"description": "As ISO 4217 has it"})
-    text = Page(signed_in("viewer").get("/ui/namespaces/payments", query_string={"q": query}).text).text
-    assert [name for name in ("rate_limit", "currency") if name in text] == [found]
-    assert "1 of 2 settings" in text
+    ours = signed_in("viewer")
+    for query, found in (("LIMIT", "rate_limit"), ("eur", "currency"), ("iso 4217", "currency")):
+        text = Page(ours.get("/ui/namespaces/payments", query_string={"q": query}).text).text
+        assert [name for name in ("rate_limit", "currency") if name in text] == [found]
+        assert "1 of 2 settings" in text
 
 
 def change(browser: Browser, path: str, step: str = "preview", **fields: object) -> Any:
@@ -162,9 +161,12 @@ def test_a_setting_can_be_unset_and_put_back(signed_in: Callable[..., Browser], 
     assert ops.get(CONFIG.format("development", "rate_limit")).json["value"] == 100
 
 
-@pytest.mark.parametrize(
-    ("type_", "typed", "said"),
-    [
+def test_what_cannot_be_a_value_is_said_at_its_field(signed_in: Callable[..., Browser], ops: Caller) -> None:
+    """With what was typed still there."""
+    for type_, value in {"int": 1, "float": 1.5, "bool": True, "json": {}, "string": "a"}.items():
+        put(ops, type_, value, type_)
+    ours = signed_in("developer")
+    for type_, typed, said in (
         ("int", "12x", "must be a number"),
         ("int", "1.5", "must be"),
         ("int", "", "is missing"),
@@ -173,20 +175,12 @@ def test_a_setting_can_be_unset_and_put_back(signed_in: Callable[..., Browser], 
         ("json", '{"a": 1,}', "line 1, column 9"),
         ("json", '{"a": 1, "a": 2}', "twice"),
         ("string", "a\0b", "NUL"),
-    ],
-)
-def test_what_cannot_be_a_value_is_said_at_its_field(
-    signed_in: Callable[..., Browser], ops: Caller, type_: str, typed: str, said: str
-) -> None:
-    """With what was typed still there."""
-    values = {"int": 1, "float": 1.5, "bool": True, "json": {}, "string": "a"}
-    put(ops, "a", values[type_], type_)
-    ours = signed_in("developer")
-    answer = change(ours, "/ui/namespaces/payments/development/a", value=typed, note="why")
-    assert answer.status_code == 422
-    assert said in Page(answer.text).text
-    assert 'id="value-error"' in answer.text
-    assert 'value="why"' in answer.text
+    ):
+        answer = change(ours, f"/ui/namespaces/payments/development/{type_}", value=typed, note="why")
+        assert answer.status_code == 422
+        assert said in Page(answer.text).text
+        assert 'id="value-error"' in answer.text
+        assert 'value="why"' in answer.text
 
 
 def test_a_schema_is_held_to(signed_in: Callable[..., Browser], ops: Caller) -> None:
@@ -340,9 +334,10 @@ def test_a_first_visit_finds_empty_pages_in_order(signed_in: Callable[..., Brows
         assert ours.get(path, follow_redirects=True).status_code == 200, path
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
+def test_errors_are_pages(signed_in: Callable[..., Browser]) -> None:
+    """In the look of all others, with what to tell whoever runs the service."""
+    ours = signed_in("admin")
+    for path, status in (
         ("/ui/envs/development/history?before=x", 404),
         ("/ui/envs/development/releases/x", 404),
         ("/ui/envs/development/releases/0", 404),
@@ -352,14 +347,11 @@ def test_a_first_visit_finds_empty_pages_in_order(signed_in: Callable[..., Brows
         ("/ui/namespaces/payments/development/undeclared", 404),
         ("/ui/namespaces/%00", 400),
         ("/ui/namespaces/payments?q=%00", 400),
-    ],
-)
-def test_errors_are_pages(signed_in: Callable[..., Browser], path: str, status: int) -> None:
-    """In the look of all others, with what to tell whoever runs the service."""
-    answer = signed_in("admin").get(path)
-    assert (answer.status_code, answer.mimetype) == (status, "text/html")
-    assert "To the overview" in answer.text
-    assert answer.headers["X-Request-Id"] in answer.text
+    ):
+        answer = ours.get(path)
+        assert (answer.status_code, answer.mimetype) == (status, "text/html"), path
+        assert "To the overview" in answer.text
+        assert answer.headers["X-Request-Id"] in answer.text
 
 
 def test_every_page_has_the_strict_policy(signed_in: Callable[..., Browser], ops: Caller) -> None:
