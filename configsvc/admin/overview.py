@@ -38,9 +38,10 @@ def add(routes: Blueprint, catalog: Catalog, history: History, watchers: Watcher
     def show() -> str:
         who = caller()
         waiting = list(_waiting(requests, who))
-        recent = {row["name"]: _recent(history, who, row["name"]) for row in catalog.environments(who)}
+        envs = catalog.environments(who)
+        recent = {row["name"]: _recent(history, who, row["name"]) for row in envs}
         standings = []
-        for row in catalog.environments(who):
+        for row in envs:
             live = watchers.live(who, row["name"], None)
             standings.append(
                 Standing(
