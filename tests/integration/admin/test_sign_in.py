@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from configsvc.app import close, create_app
 from configsvc.service import accounts, samples
 from configsvc.settings import Settings
 from tests.fix_database import Database
@@ -53,6 +54,19 @@ def test_an_account_signs_in_with_its_password(browser: Callable[[], Browser], a
     assert "Secure" not in cookie
     assert SIGNED_IN in plain.get("/ui/").text
     assert "Secure" in encrypted.post("/ui/sign-in", fields, base_url="https://config.example").headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(("proxies", "secure"), [(0, False), (2, True)])
+def test_the_scheme_is_what_a_trusted_proxy_says(
+    settings: Settings, account: Callable[..., str], proxies: int, secure: bool
+) -> None:
+    """Behind a proxy that ends TLS the cookie is for https alone; without one nobody is believed."""
+    app = create_app(settings.model_copy(update={"trusted_proxies": proxies}))
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7, 203.0.113.8"}
+    fields = {"name": account("viewer"), "password": PASSWORD}
+    answer = Browser(app).post("/ui/sign-in", fields, headers=headers)
+    assert ("Secure" in answer.headers["Set-Cookie"]) is secure
+    close(app)
 
 
 def test_a_token_signs_in(browser: Callable[[], Browser], settings: Settings) -> None:
