@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from configsvc.admin import pages
+from configsvc.admin.pages import Services
 from configsvc.api import access as access_api
-from configsvc.api import addresses, change_requests, comparisons, health, keys, problems, requests, watchers, writes
+from configsvc.api import addresses, comparisons, health, keys, problems, requests, watchers, writes
 from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
+from configsvc.api import change_requests as requests_api
 from configsvc.api import history as history_api
 from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
@@ -43,7 +46,10 @@ from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.secrecy import Secrecy
 from configsvc.service.secrets import Secrets
+from configsvc.service.sessions import Sessions
+from configsvc.service.sign_in import SignIn
 from configsvc.service.sync import Sync
+from configsvc.service.throttle import Throttle
 from configsvc.service.tokens import Tokens
 from configsvc.service.watchers import Watchers
 from configsvc.settings import Settings
@@ -77,32 +83,40 @@ def create_app(settings: Settings | None = None) -> Flask:
     holds = Holds(settings.token_held_max)
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
+    catalog, declared = Catalog(database), Keys(database, secrets)
+    plans, watching = Plans(database, history, gate), Watchers(database)
+    change_requests = ChangeRequests(database, gate, promotions)
+    rates, note = Rates(settings.token_requests_per_s), audit_api.refusals(refusals)
+    sessions = Sessions(database)
 
     app = App(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
     addresses.trust(app, settings.trusted_proxies)
-    problems.register(app, audit_api.refusals(refusals))
+    problems.register(app, note)
     # At the first request, in the process that serves it.
     app.before_request(hub.start)
     app.before_request(reports.start)
     times = metrics_api.register(app)
-    requests.register(app, authenticator, Rates(settings.token_requests_per_s))
+    requests.register(app, authenticator, rates, elsewhere=(pages.NAME,))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
     app.register_blueprint(metrics_api.blueprint(Metrics(database), times))
-    app.register_blueprint(catalog_api.blueprint(Catalog(database)))
-    app.register_blueprint(keys.blueprint(Keys(database, secrets), Secrecy(database, secrets, gate)))
+    app.register_blueprint(catalog_api.blueprint(catalog))
+    app.register_blueprint(keys.blueprint(declared, Secrecy(database, secrets, gate)))
     app.register_blueprint(settings_api.blueprint(reading, history))
     app.register_blueprint(comparisons.blueprint(beside))
     app.register_blueprint(history_api.blueprint(history))
-    app.register_blueprint(writes.blueprint(gate, Plans(database, history, gate), promotions))
-    app.register_blueprint(change_requests.blueprint(ChangeRequests(database, gate, promotions), gate))
+    app.register_blueprint(writes.blueprint(gate, plans, promotions))
+    app.register_blueprint(requests_api.blueprint(change_requests, gate))
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
-    app.register_blueprint(watchers.blueprint(authenticator, Watchers(database), convergence))
+    app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
+    services = Services(catalog, beside, declared, history, gate, plans, change_requests, watching)
+    sign_in = SignIn(database, authenticator, sessions, Throttle())
+    app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note))
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app

@@ -68,11 +68,16 @@ def dev(data_dir: Path, port: int, ready_file: Path | None) -> None:
     from configsvc.dev.foreground import run_until_stopped
     from configsvc.dev.stack import Stack
     from configsvc.dev.welcome import ready_text
+    from configsvc.service import accounts
 
     stack = Stack(data_dir, port, ready_file=ready_file)
-    run_until_stopped(
-        stack, lambda: click.echo(ready_text(data_dir, stack.url, time.monotonic() - _BEGAN_AT), nl=False)
-    )
+
+    def welcome() -> None:
+        seconds = time.monotonic() - _BEGAN_AT
+        link = accounts.link(stack.database_url, "admin", actor="configsvc dev")
+        click.echo(ready_text(data_dir, stack.url, seconds, link), nl=False)
+
+    run_until_stopped(stack, welcome)
 
 
 @main.command()
@@ -183,10 +188,82 @@ def token_create(name: str, role: str, namespaces: str, envs: tuple[str, ...], d
 
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     wanted = Wanted(name, [NewGrant(role, namespaces, envs or None)], expires_at)
-    made = tokens.create(read_database_url(), wanted, actor=f"operator:{getpass.getuser()}")
+    made = tokens.create(read_database_url(), wanted, actor=_operator())
     where = ", ".join(envs) or "every environment"
     click.echo(f"token for {name}: {role} on {namespaces} in {where}. It is shown only now:", err=True)
     click.echo(made)
+
+
+@main.group()
+def account() -> None:
+    """Accounts of people who sign in to the pages under /ui, and links that sign in once."""
+
+
+@account.command("create")
+@click.argument("name")
+@click.option("--role", required=True, type=click.Choice(ROLES))
+@click.option("--namespaces", default="*", show_default=True, help="A namespace, or a pattern such as 'pay*'.")
+@click.option("--env", "envs", multiple=True, help="An environment, several times for several; without it, every one.")
+def account_create(name: str, role: str, namespaces: str, envs: tuple[str, ...]) -> None:
+    """Make an account; it asks for its password, or takes it from standard input. It counts as a person of its own.
+
+    \b
+    Examples:
+      configsvc account create ada --role admin
+      configsvc account create bob --role developer --namespaces 'pay*' < password.txt
+    """
+    from configsvc.service import accounts
+    from configsvc.service.tokens import Wanted
+    from configsvc.settings import read_database_url
+    from configsvc.store.access import NewGrant
+
+    wanted = Wanted(name, [NewGrant(role, namespaces, envs or None)])
+    accounts.create(read_database_url(), wanted, _new_password(), actor=_operator())
+    click.echo(f"{name} can sign in at /ui", err=True)
+
+
+@account.command("password")
+@click.argument("name")
+def account_password(name: str) -> None:
+    """Give an account another password, and end its sessions.
+
+    \b
+    Example:
+      configsvc account password ada
+    """
+    from configsvc.service import accounts
+    from configsvc.settings import read_database_url
+
+    accounts.change_password(read_database_url(), name, _new_password(), actor=_operator())
+    click.echo(f"{name} has another password, and no session", err=True)
+
+
+@account.command("link")
+@click.argument("name")
+def account_link(name: str) -> None:
+    """Print the path of a page that signs one browser in as an account or token, once, within the hour.
+
+    For whoever has lost a password, and for tokens. Whoever has the link can use it: send it as you would a password.
+
+    \b
+    Example:
+      configsvc account link ada
+    """
+    from configsvc.service import accounts
+    from configsvc.settings import read_database_url
+
+    click.echo(accounts.link(read_database_url(), name, actor=_operator()))
+
+
+def _new_password() -> str:
+    """Ask for it twice at a terminal; else take the first line of standard input. Others see arguments."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _operator() -> str:
+    return f"operator:{getpass.getuser()}"
 
 
 @main.group()
@@ -383,7 +460,7 @@ def _rotation() -> Iterator["Rotation"]:
 
     data_keys = DataKeys(open_provider(*read_keys()))
     with contextlib.closing(Database(read_database_url())) as database:
-        yield Rotation(database, data_keys, Origin(f"operator:{getpass.getuser()}", "", ""))
+        yield Rotation(database, data_keys, Origin(_operator(), "", ""))
 
 
 def _report_faults(faults: Collection[str]) -> None:

@@ -95,6 +95,7 @@ class ValidationFailed(RequestError):
 
     def __init__(self, errors: Sequence[tuple[str, str]], detail: str = "") -> None:
         """``errors`` are (field, message) pairs; the field is a path such as ``changes[2].value``."""
+        self.errors = tuple(errors)
         first_field, first_message = errors[0]
         super().__init__(
             detail or (f"{first_field}: {first_message}" if first_field else first_message),

@@ -383,6 +383,31 @@ CREATE TABLE access_grant (
 
 CREATE INDEX access_grant_token ON access_grant (token_id);
 
+-- People who sign in to the pages. What they may do, their name and their end are those of a token whose secret nobody was given: an account is
+-- one more way to act as it.
+CREATE TABLE account (
+    token_id text PRIMARY KEY REFERENCES token,
+    password_hash text NOT NULL CHECK (password_hash LIKE '$argon2id$%')
+);
+
+-- Browsers that are signed in. Ends with its token, too.
+CREATE TABLE session (
+    -- SHA-256 of what the cookie holds.
+    id_hash bytea PRIMARY KEY CHECK (length(id_hash) = 32),
+    token_id text NOT NULL REFERENCES token,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz NOT NULL
+);
+
+CREATE INDEX session_token ON session (token_id);
+
+-- Links that sign somebody in, once.
+CREATE TABLE sign_in_link (
+    secret_hash bytea PRIMARY KEY CHECK (length(secret_hash) = 32),
+    token_id text NOT NULL REFERENCES token,
+    expires_at timestamptz NOT NULL
+);
+
 -- Functions ----------------------------------------------------------------------------------------------------------
 
 -- What a release's hash covers, as text. `p_changes` holds [namespace, key, type, version, value text or null] in the order of namespace
@@ -890,6 +915,8 @@ GRANT INSERT, UPDATE (revoked_at, last_used_at) ON token TO configsvc_service;
 GRANT INSERT, UPDATE (status, edition, note, namespaces, base, digest, updated_at, void_reason) ON change_request TO configsvc_service;
 GRANT INSERT ON request_change, request_review TO configsvc_service;
 GRANT INSERT, DELETE ON access_grant TO configsvc_service;
+GRANT INSERT, UPDATE (password_hash) ON account TO configsvc_service;
+GRANT INSERT, DELETE ON session, sign_in_link TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;
 GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;

@@ -17,6 +17,7 @@ from configsvc.service import answers
 from configsvc.service.change_requests import ChangeRequests, Changes, Shown
 from configsvc.service.releases import Releases
 from configsvc.store.change_requests import Filter
+from configsvc.store.database import Row
 
 _REQUEST = "/v1/requests/<request_id>"
 
@@ -121,7 +122,7 @@ def _document(shown: Shown) -> dict[str, object]:
         **_head(shown.request),
         "digest": shown.request["digest"].hex(),
         "changes": [_change(row) for row in shown.changes],
-        "diff": [difference for row in shown.changes if pending and (difference := _difference(row))],
+        "diff": [difference for row in shown.changes if pending and (difference := answers.against_live(row))],
         "watchers": shown.watchers,
         "reviews": [
             {
@@ -137,39 +138,13 @@ def _document(shown: Shown) -> dict[str, object]:
     }
 
 
-def _change(row: Mapping[str, Any]) -> dict[str, object]:
+def _change(row: Row) -> dict[str, object]:
     """Return one proposed change, as it was asked for, with what it was made on."""
     named: dict[str, object] = {"namespace": row["namespace"], "key": row["name"], "type": row["type"]}
     if row["new_schema"] is not None:
         return named | {"schema": json.loads(row["new_schema"])}
     base = answers.state(row["base_version"], row["base_value"], row["base_fingerprint"])
     source = {"env": row["source_env"], "revision": row["source_revision"]}
-    return named | _proposed_value(row) | {"base": base} | ({"promoted_from": source} if row["source_env"] else {})
-
-
-def _proposed_value(row: Mapping[str, Any]) -> dict[str, object]:
-    # No fingerprint: proposing would be a cheap way to try guesses. What was proposed before its key was a secret is
-    # one now.
-    if row["value_id"] is not None or (row["value"] is not None and row["secret"]):
-        return answers.secret(None)
-    return {"delete": True} if row["value"] is None else {"value": answers.value(row["value"])}
-
-
-def _difference(row: Mapping[str, Any]) -> dict[str, object] | None:
-    """Return what would change of what is live now, None if nothing would."""
-    named: dict[str, object] = {"namespace": row["namespace"], "key": row["name"], "type": row["type"]}
-    if row["new_schema"] is not None:
-        live = row["live_schema"] or "null"
-        return None if live == row["new_schema"] else named | {"from": _schema(live), "to": _schema(row["new_schema"])}
-    secret = row["value_id"] is not None or row["live_fingerprint"] is not None
-    if not secret and row["live_value"] == row["value"]:
-        return None
-    to = _proposed_value(row)
-    return named | {
-        "from": answers.state(row["live_version"], row["live_value"], row["live_fingerprint"]),
-        "to": None if "delete" in to else {"version": row["live_version"] + 1, **to},
-    }
-
-
-def _schema(text: str) -> dict[str, object]:
-    return {"schema": json.loads(text)}
+    return (
+        named | answers.proposed_value(row) | {"base": base} | ({"promoted_from": source} if row["source_env"] else {})
+    )

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Collection
 from functools import partial
 
 from flask import Flask, Response, g, request
@@ -30,15 +31,19 @@ ALWAYS = (
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def register(app: Flask, authenticator: Authenticator, rates: Rates) -> None:
-    """Give every request an id; let none but the open endpoints pass without a token, and no token too often."""
+def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: Collection[str] = ()) -> None:
+    """Give every request an id; let none but the open endpoints pass without a token, and no token too often.
+
+    ``elsewhere``: blueprints that find out in their own way who asks.
+    """
 
     def begin() -> None:
         # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
         time.sleep(0)
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        if request.endpoint not in OPEN and request.endpoint is not None:
+        g.address = addresses.of(request.environ)
+        if request.endpoint not in OPEN and request.endpoint is not None and request.blueprint not in elsewhere:
             g.caller = again(authenticator)(since=time.monotonic() - (CACHE_S if is_reading() else 0))
             rates.take(g.caller.name)
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
@@ -63,8 +68,7 @@ def is_reading() -> bool:
 
 def again(authenticator: Authenticator) -> Authenticate:
     """Return what authenticates this request, as often as it is asked, and when its view has returned, too."""
-    authorization, address = request.headers.get("Authorization"), addresses.of(request.environ)
-    return partial(authenticator.authenticate, authorization, g.request_id, address)
+    return partial(authenticator.authenticate, request.headers.get("Authorization"), g.request_id, g.address)
 
 
 def caller() -> Caller:

@@ -12,16 +12,18 @@ In a second terminal:
   configctl set payments rate_limit 100 --type int --env development
   python examples/watch.py payments rate_limit          # leave it running
 In a third:  {source}; configctl set payments rate_limit 200 --env development   # the example prints 200
+In a browser:  {pages}
+  (signs in as the sample admin, once; more: configsvc account link admin)
 """
 
 
-def ready_text(data_dir: Path, url: str, seconds: float) -> str:
-    """What to do next, to be pasted."""
+def ready_text(data_dir: Path, url: str, seconds: float, link: str) -> str:
+    """What to do next, to be pasted; ``link``: the path that signs somebody in."""
     version = ".".join(__version__.split(".")[:2])
     env = str(data_dir / "env")
     # Without a slash the shell would look for it in PATH.
     source = f". {shlex.quote(env if '/' in env else f'./{env}')}"
-    return _READY.format(version=version, seconds=seconds, url=url, data=data_dir, source=source)
+    return _READY.format(version=version, seconds=seconds, url=url, data=data_dir, source=source, pages=f"{url}{link}")
 
 
 def env_file(url: str, tokens: dict[str, str], bin_dir: Path, operator: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from configsvc.errors import Forbidden, Hidden, Unauthenticated
 from configsvc.store import access as store
 from configsvc.store import catalog
 from configsvc.store.audit import Origin
-from configsvc.store.database import Database
+from configsvc.store.database import Database, Row
 from configsvc.together import Together
 
 _TOKEN = re.compile(r"cfg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
@@ -162,11 +162,15 @@ class Authenticator:
             raise Unauthenticated("this token is unknown, expired or revoked")
         if row["long_unused"]:
             store.mark_used(self._database, token_id)
-        grants = tuple(
-            Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
-            for grant in row["grants"]
-        )
-        return Identity(token_id, row["name"], row["principal"], row["expires_at"], grants)
+        return Identity(token_id, row["name"], row["principal"], row["expires_at"], grants_of(row))
+
+
+def grants_of(row: Row) -> tuple[Grant, ...]:
+    """Return the grants of a token as the store gives them."""
+    return tuple(
+        Grant(grant["role"], grant["namespaces"], None if grant["envs"] is None else frozenset(grant["envs"]))
+        for grant in row["grants"]
+    )
 
 
 def _split(authorization: str | None) -> tuple[str, str]:

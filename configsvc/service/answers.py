@@ -50,3 +50,32 @@ def state(version: int | None, text: str | None, fingerprint: str | None = None)
 def value(text: str) -> object:
     """Return a stored value. A canonical text reads and writes back as the same text, so this loses nothing."""
     return json.loads(text)
+
+
+def proposed_value(row: Row) -> dict[str, object]:
+    """Return what a row of a request proposes."""
+    # No fingerprint: proposing would be a cheap way to try guesses. What was proposed before its key was a secret is
+    # one now.
+    if row["value_id"] is not None or (row["value"] is not None and row["secret"]):
+        return secret(None)
+    return {"delete": True} if row["value"] is None else {"value": value(row["value"])}
+
+
+def against_live(row: Row) -> dict[str, object] | None:
+    """Return what would change of what is live now, None if nothing would."""
+    named: dict[str, object] = {"namespace": row["namespace"], "key": row["name"], "type": row["type"]}
+    if row["new_schema"] is not None:
+        live = row["live_schema"] or "null"
+        return None if live == row["new_schema"] else named | {"from": _schema(live), "to": _schema(row["new_schema"])}
+    secret = row["value_id"] is not None or row["live_fingerprint"] is not None
+    if not secret and row["live_value"] == row["value"]:
+        return None
+    to = proposed_value(row)
+    return named | {
+        "from": state(row["live_version"], row["live_value"], row["live_fingerprint"]),
+        "to": None if "delete" in to else {"version": row["live_version"] + 1, **to},
+    }
+
+
+def _schema(text: str) -> dict[str, object]:
+    return {"schema": json.loads(text)}

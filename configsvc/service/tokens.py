@@ -56,7 +56,7 @@ class Tokens:
         if wanted.expires_at is not None and wanted.expires_at <= datetime.now(UTC):
             raise ValidationFailed([("expires_at", "lies in the past")])
         for position, grant in enumerate(wanted.grants):
-            _check(self._database, grant, f"grants[{position}].")
+            check_grant(self._database, grant, f"grants[{position}].")
         with self._database.transaction() as connection:
             return make(connection, caller.origin, wanted, caller.principal)
 
@@ -78,7 +78,7 @@ class Tokens:
     def grant(self, caller: Caller, token_id: str, grant: NewGrant) -> Mapping[str, Any]:
         """Let a token do more."""
         caller.require(Action.ADMINISTER, None, None)
-        _check(self._database, grant, "")
+        check_grant(self._database, grant, "")
         with self._database.transaction() as connection:
             row = store.insert_grant(connection, token_id, grant, caller.name)
             if row is None:
@@ -135,7 +135,7 @@ def create(database_url: str, wanted: Wanted, *, actor: str) -> str:
     database = Database(database_url)
     try:
         for grant in wanted.grants:
-            _check(database, grant, "")
+            check_grant(database, grant, "")
         with database.transaction() as connection:
             return make(connection, Origin(actor, "", "local"), wanted, wanted.name).secret
     except RequestError as error:
@@ -144,7 +144,8 @@ def create(database_url: str, wanted: Wanted, *, actor: str) -> str:
         database.close()
 
 
-def _check(database: Database, grant: NewGrant, at: str) -> None:
+def check_grant(database: Database, grant: NewGrant, at: str) -> None:
+    """Raise ValidationFailed where a grant is not possible; ``at``: where the request has it."""
     errors = []
     if grant.role not in policy.ROLES:
         errors.append((f"{at}role", f"must be one of {', '.join(policy.ROLES)}"))

@@ -62,7 +62,7 @@ def keys(database: Database, namespace: str, before: int, limit: int) -> Sequenc
 
 
 def declared(database: Database, namespace_id: int) -> Sequence[Row]:
-    """Return name, type and secret of every declared key of a namespace, by name."""
+    """Return name, type, secret and description of every declared key of a namespace, by name."""
     return database.all(_SQL["declared"], {"namespace_id": namespace_id})
 
 

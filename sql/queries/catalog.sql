@@ -30,7 +30,7 @@ WHERE n.name = %(namespace)s AND k.deleted_at IS NULL AND k.id < %(before)s
 ORDER BY k.id DESC LIMIT %(limit)s
 
 -- declared: every declared key of a namespace, by name
-SELECT k.name, k.type, k.secret FROM config_key k
+SELECT k.name, k.type, k.secret, k.description FROM config_key k
 WHERE k.namespace_id = %(namespace_id)s AND k.deleted_at IS NULL ORDER BY k.name COLLATE "C"
 
 -- namespace_exists: tells an empty namespace from none

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from configsvc.app import close, create_app
@@ -54,6 +55,11 @@ class Caller:
     def delete(self, path: str, body: object = None, **options: Any) -> TestResponse:
         """Send a DELETE."""
         return self.send("DELETE", path, body, **options)
+
+
+def rules(app: Flask) -> list[Rule]:
+    """The API's routes; those of the pages have tests of their own, in tests/integration/admin."""
+    return [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("ui.")]
 
 
 @pytest.fixture

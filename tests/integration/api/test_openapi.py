@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from configsvc.api.openapi.operations import OPERATIONS
 from configsvc.errors import Unavailable
 from configsvc.service import rates
-from tests.integration.api.conftest import Caller
+from tests.integration.api.conftest import Caller, rules
 from tests.openapi import Contract
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -28,7 +28,7 @@ def test_document_and_routes_are_the_same(app: Flask) -> None:
     """Every route is described under its endpoint's name, and nothing else is."""
     served = {
         (rule.endpoint.replace(".", "_"), method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules()
+        for rule in rules(app)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     described = {(name, operation["method"], operation["path"]) for name, operation in CONTRACT.operations.items()}

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from tests.fix_database import Database
-from tests.integration.api.conftest import Caller
+from tests.integration.api.conftest import Caller, rules
 
 SCOPE = "/v1/namespaces/payments/envs/staging/config"
 
@@ -47,7 +47,7 @@ def test_nothing_but_a_whole_token_opens_the_door(app: Flask, ops: Caller) -> No
 
 def test_every_address_asks_for_a_token(app: Flask) -> None:
     """No route but health and the API's description answers without one; what is not there is so for everybody."""
-    for rule in app.url_map.iter_rules():
+    for rule in rules(app):
         path = rule.rule.replace("<namespace>", "payments").replace("<env>", "staging")
         path = re.sub("<key>|<[a-z]+_id>|<revision>", "1", path)
         assert "<" not in path

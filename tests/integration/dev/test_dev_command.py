@@ -78,6 +78,10 @@ def test_it_tells_people_and_programs_how_to_use_it(dev: Dev) -> None:
     )
     assert rest[1].startswith("  . '") or rest[1].startswith('  . "')
     assert rest[2] == "  configctl set payments rate_limit 100 --type int --env development"
+    link = next(line.split()[-1] for line in rest if line.startswith("In a browser:"))
+    assert link.startswith(f"{ready['url']}/ui/sign-in/")
+    with urllib.request.urlopen(link, timeout=5) as page:
+        assert b"Sign in as admin" in page.read()
     assert not any(token in dev.said() for token in ready["tokens"].values())
     assert dev.stop() == 0
 

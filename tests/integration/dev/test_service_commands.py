@@ -1,6 +1,8 @@
 """`configsvc migrate`, `token create`, `keys`, `serve` and `relay` from the outside, against this test's database."""
 
+import hashlib
 import json
+import re
 import signal
 import socket
 import stat
@@ -25,6 +27,12 @@ def _run(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command, capture_output=True, text=True, timeout=30, env=surroundings(**variables), check=True
     )
+
+
+def _account(database: Database, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    environ = surroundings(CONFIGSVC_DATABASE_URL=database.service_url)
+    command = [*COMMAND, "account", *words]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, env=environ, check=False)
 
 
 @contextmanager
@@ -179,3 +187,31 @@ def test_missing_settings_are_said_without_a_stack_trace(word: str) -> None:
 def test_help_explains_each_command(words: list[str]) -> None:
     """--help of every command works without any setting."""
     assert "Usage: configsvc" in _run(*words, "--help").stdout
+
+
+def test_accounts_are_made_at_the_command_line(database: Database) -> None:
+    """The password comes by standard input, too short a one is refused, and nothing of it is kept or said."""
+    password = "correct horse battery staple"
+    assert "12 to 1000 characters" in _account(database, "create", "ada", "--role", "admin", stdin="short\n").stderr
+    made = _account(database, "create", "ada", "--role", "admin", stdin=f"{password}\n")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "ada can sign in at /ui\n")
+    assert "exists" in _account(database, "create", "ada", "--role", "admin", stdin=f"{password}\n").stderr
+    assert _account(database, "password", "ada", stdin=f"{password}, again\n").returncode == 0
+    assert "no live account or token" in _account(database, "password", "bob", stdin=f"{password}\n").stderr
+    with psycopg.connect(database.superuser_url) as connection:
+        rows = connection.execute("SELECT password_hash FROM account").fetchall()
+        events = connection.execute("SELECT action FROM audit_event ORDER BY id").fetchall()
+    assert len(rows) == 1
+    assert rows[0][0].startswith("$argon2id$")
+    assert [action for (action,) in events] == ["token.create", "account.password"]
+
+
+def test_a_link_is_all_that_it_prints(database: Database) -> None:
+    """A new one ends those of before; there is none for who is not there, and none for a token that has ended."""
+    assert "no live account or token" in _account(database, "link", "ada").stderr
+    _account(database, "create", "ada", "--role", "viewer", stdin="correct horse battery staple\n")
+    links = [_account(database, "link", "ada").stdout for _ in range(2)]
+    assert all(re.fullmatch(r"/ui/sign-in/[\w-]{43}\n", link) for link in links)
+    with psycopg.connect(database.superuser_url) as connection:
+        kept = connection.execute("SELECT secret_hash FROM sign_in_link").fetchall()
+    assert kept == [(hashlib.sha256(links[1].strip().rpartition("/")[2].encode()).digest(),)]

@@ -1,0 +1,53 @@
+"""Signing in and out."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, g, render_template, request
+
+from configsvc.admin.guard import COOKIE, caller, is_signed_in, safe_next, see, signed_in, signed_out
+from configsvc.errors import RequestError, Unauthenticated
+from configsvc.service.sessions import Sessions
+from configsvc.service.sign_in import SignIn, Visit
+
+
+def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[RequestError], None]) -> None:
+    """Add the pages; ``note`` sees every attempt that failed."""
+
+    @routes.get("/sign-in", endpoint="sign_in_form")
+    def form() -> str | Response:
+        following = safe_next(request.args.get("next"))
+        if is_signed_in(sessions):
+            return see(following)
+        return render_template("sign_in.html", following=following, errors={})
+
+    @routes.post("/sign-in", endpoint="sign_in")
+    def enter() -> Response | tuple[str, int]:
+        given, following = request.form, safe_next(request.form.get("next"))
+        try:
+            if "token" in given:
+                secret = sign_in.by_token(given["token"].strip(), _visit())
+            else:
+                secret = sign_in.by_password(given.get("name", ""), given.get("password", ""), _visit())
+        except Unauthenticated as error:
+            note(error)
+            errors = {"token" if "token" in given else "password": error.detail}
+            page = render_template("sign_in.html", following=following, errors=errors, name=given.get("name", ""))
+            return page, 422
+        return signed_in(secret, following)
+
+    @routes.get("/sign-in/<secret>", endpoint="link")
+    def link(secret: str) -> str:
+        return render_template("sign_in_link.html", name=sign_in.name_of_link(secret))
+
+    @routes.post("/sign-in/<secret>", endpoint="use_link")
+    def use_link(secret: str) -> Response:
+        return signed_in(sign_in.by_link(secret, _visit()), safe_next(None))
+
+    @routes.post("/sign-out", endpoint="sign_out")
+    def leave() -> Response:
+        sessions.end(caller(), request.cookies.get(COOKIE, ""))
+        return signed_out()
+
+
+def _visit() -> Visit:
+    return Visit(g.request_id, g.address)

@@ -1,0 +1,180 @@
+"""The story that the pages are for, in a real browser, by what somebody reads on them: labels and roles alone."""
+
+import json
+import queue
+import re
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from configclient import ConfigClient
+from configsvc.dev.stack import Stack
+from configsvc.service import accounts
+from tests.integration.admin.naughty import STRINGS
+
+CHROMIUM = shutil.which("chromium")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+#: Clients report every second, and the machine may be busy.
+HEARD_WITHIN_S = 20.0
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The system's, without a window."""
+    with sync_playwright() as playwright:
+        # CI runs as root, where chromium has no sandbox; it opens our own pages alone.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
+    """A page of a fresh browser. What it complains about (a broken policy, a script's error) fails the test."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    context = chromium.new_context(base_url=stack.url)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    yield page
+    context.close()
+    assert not complaints
+
+
+def sign_in(page: Page, stack: Stack, name: str) -> None:
+    """Open a link that signs in, and press its button."""
+    page.goto(accounts.link(stack.database_url, name, actor="the tests"))
+    page.get_by_role("button", name="Sign in").click()
+
+
+def put(stack: Stack, namespace: str, key: str, value: object, env: str = "development") -> None:
+    """Set a string or a whole number by the API."""
+    type_ = "int" if isinstance(value, int) else "string"
+    request = urllib.request.Request(
+        f"{stack.url}/v1/namespaces/{namespace}/envs/{env}/config/{key}",
+        json.dumps({"value": value, "type": type_}).encode(),
+        {"Authorization": f"Bearer {stack.tokens['ops']}", "Content-Type": "application/json"},
+        method="PUT",
+    )
+    urllib.request.urlopen(request, timeout=5).close()
+
+
+def reload_until(page: Page, text: str) -> None:
+    """Look again until the page has a text."""
+    deadline = time.monotonic() + HEARD_WITHIN_S
+    while not page.get_by_text(text).count():
+        assert time.monotonic() < deadline, text
+        page.reload()
+
+
+def test_find_change_see_and_undo(page: Page, stack: Stack, namespace: str) -> None:
+    """A setting is found by a part of its name, changed after a preview, arrives, is seen in history, and put back."""
+    put(stack, namespace, "rate_limit", 100)
+    put(stack, namespace, "rate_limit", 250, "staging")
+    put(stack, namespace, "currency", "EUR")
+    arrived: queue.Queue[object] = queue.Queue()
+    token = stack.tokens["service"]
+    with ConfigClient("checkout", "development", [namespace], url=stack.url, token=token) as client:
+        client.on_change(lambda change: arrived.put(change.new), namespace=namespace, key="rate_limit")
+        sign_in(page, stack, "developer")
+        reload_until(page, "1 live instance")
+
+        page.get_by_role("link", name=namespace, exact=True).click()
+        page.get_by_label("Find a setting").fill("LIMIT")
+        row = page.get_by_role("row", name=re.compile("rate_limit"))
+        expect(row).to_contain_text("differs")
+        expect(page.get_by_role("row", name=re.compile("currency"))).to_be_hidden()
+        row.get_by_role("link", name="100").click()
+
+        page.get_by_label("New value").fill("300")
+        page.get_by_label("Note").fill("Black Friday")
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_role("row", name=re.compile("rate_limit"))).to_contain_text("300")
+        expect(page.get_by_text("1 running instance gets it: checkout.")).to_be_visible()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", name=re.compile("Release .* of development"))).to_be_visible()
+        assert arrived.get(timeout=HEARD_WITHIN_S) == 300
+
+        page.get_by_role("link", name="History", exact=True).click()
+        entry = page.get_by_role("listitem").filter(has_text="Black Friday")
+        expect(entry).to_contain_text("developer")
+        entry.get_by_role("link", name="Release").click()
+        page.get_by_role("button", name="Undo this release").click()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("row", name=re.compile("rate_limit"))).to_contain_text("100")
+        assert arrived.get(timeout=HEARD_WITHIN_S) == 100
+
+
+def test_who_may_not_change_sees_no_way_to(page: Page, stack: Stack, namespace: str) -> None:
+    """A viewer reads; after signing out there is the door again, whatever address is opened."""
+    put(stack, namespace, "rate_limit", 100)
+    sign_in(page, stack, "viewer")
+    page.get_by_role("link", name=namespace, exact=True).click()
+    page.get_by_role("row", name=re.compile("rate_limit")).get_by_role("link", name="100").click()
+    expect(page.get_by_text("You may read it here, and not change it.")).to_be_visible()
+    expect(page.get_by_role("button", name="Preview")).to_have_count(0)
+    address = page.url
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_hostile_values_run_nothing(page: Page, stack: Stack, namespace: str) -> None:
+    """Other tests read the markup; here something would run, or break the policy, and be complained of."""
+    for number, text in enumerate(STRINGS):
+        put(stack, namespace, f"k{number}", text)
+    sign_in(page, stack, "developer")
+    page.get_by_role("link", name=namespace, exact=True).click()
+    expect(page.get_by_role("rowheader")).to_have_count(len(STRINGS))
+    page.get_by_role("link", name="<script>alert(1)</script>", exact=True).click()
+    expect(page.get_by_label("New value")).to_have_value(STRINGS[0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_for_everybody(
+    chromium: Browser, stack: Stack, namespace: str, scheme: Literal["light", "dark"]
+) -> None:
+    """WCAG 2.1 AA as far as a program can tell, and nothing that a phone would have to be scrolled sideways for."""
+    put(stack, namespace, "rate_limit", 100)
+    put(stack, namespace, "rate_limit", 250)
+    context = chromium.new_context(base_url=stack.url, color_scheme=scheme, viewport={"width": 390, "height": 800})
+    page, found = context.new_page(), []
+    sign_in(page, stack, "developer")
+    setting = f"/ui/namespaces/{namespace}/development/rate_limit"
+    release = page.get_by_role("link", name="Release").first.get_attribute("href")
+    for path in ("/ui/", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history",
+                 release or "", "/ui/requests", "/ui/nothing"):  # fmt: skip
+        page.goto(path)
+        found += [(path, violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            found.append((path, "scrolls sideways", ""))
+    page.goto(setting)
+    page.get_by_label("New value").fill("")
+    page.get_by_role("button", name="Preview").click()
+    found += [("preview", violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
+    context.close()
+    assert not found
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe finds on a page."""
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    found: list[dict[str, Any]] = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return found
