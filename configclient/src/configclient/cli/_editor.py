@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from configclient.cli._errors import CliError, Exit
-from configclient.cli._terminal import agrees, somebody
+from configclient.cli._terminal import agrees, decline, somebody
 
 
 class Draft:
@@ -46,7 +46,7 @@ class Draft:
             raise CliError(f"{failure}; {self.kept()}", failure.exit_code) from None
         click.echo(f"{failure}; {self.kept()}", err=True)
         if not agrees("Edit it again?"):
-            raise click.Abort from None
+            decline()
 
     def discard(self) -> None:
         """Removes all of it."""

@@ -17,6 +17,7 @@ from configclient.cli._output import as_output, emit
 from configclient.cli._paths import ENVS, ME, with_query
 from configclient.cli._render_access import caller as render_caller
 from configclient.cli._target import Service
+from configclient.cli._terminal import prompt
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -57,7 +58,7 @@ def login_command(url: str | None, profile: str, no_keyring: bool) -> None:
     if not url:
         if not sys.stdin.isatty():
             raise click.UsageError("give --url", click.get_current_context())
-        url = click.prompt("Address of the service", err=True)
+        url = prompt("Address of the service")
     url = checked_url(url)
     token = _token(url)
     who = _whoami(Api(url, token))
@@ -113,13 +114,10 @@ def whoami_command(service: Service, namespace: str | None, env: str | None, out
 
 
 def _token(url: str) -> str:
-    if sys.stdin.isatty():
-        token = click.prompt(f"Token for {url}", hide_input=True, err=True)
-    else:
-        token = sys.stdin.read(TOKEN_CHARS_MAX)
+    token = prompt(f"Token for {url}", hidden=True) if sys.stdin.isatty() else sys.stdin.read(TOKEN_CHARS_MAX)
     if not token.strip():
         raise CliError("no token was given; put it on standard input, or type it when asked", Exit.USAGE)
-    return str(token.strip())
+    return token.strip()
 
 
 def _whoami(api: Api) -> str | None:
