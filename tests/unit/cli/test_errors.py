@@ -57,6 +57,10 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
         "something is wrong; the log has more; look for request ab12 there",
     ),
     (
+        {"code": "unauthenticated", "detail": "send the header Authorization: Bearer cfg_…, with a token"},
+        "this is no token that the service could know; check CONFIGSVC_TOKEN, or `configctl login` again",
+    ),
+    (
         {"code": "unauthenticated", "detail": "unknown token"},
         "unknown token; check CONFIGSVC_TOKEN, or `configctl login` again",
     ),

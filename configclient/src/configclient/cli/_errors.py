@@ -26,10 +26,14 @@ EXIT_CODES = """\
   4  forbidden, or the token is not known
   5  conflict: something else changed first, or a review is required
   6  the value was not accepted
-  7  done, but not every instance has it (--wait)"""
+  7  done, but not every instance has it (--wait)
+  130  Ctrl-C, or no to a question"""
 
 # From here on the service says how to propose a change over HTTP, which configctl does itself.
 BY_HAND = ": POST "
+
+# So it answers what is no token at all; configctl has sent that header.
+HEADER = "send the header Authorization"
 
 # One line names this many conflicts; more would not be read.
 CONFLICTS_SHOWN_MAX = 10
@@ -90,6 +94,8 @@ def one_line(text: str) -> str:
 def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
     detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
     detail = detail.partition(BY_HAND)[0]
+    if detail.startswith(HEADER):
+        return "this is no token that the service could know"
     if conflicts := _conflicts(problem):
         shown = [f"{each['namespace']}/{each['key']} (revision {each['revision']})" for each in conflicts]
         more = [f"and {len(shown) - CONFLICTS_SHOWN_MAX} more"] if len(shown) > CONFLICTS_SHOWN_MAX else []

@@ -59,6 +59,19 @@ def examples(*lines: str) -> str:
     return "\n".join(("\b\nExamples:", *(f"  {line}" for line in lines)))
 
 
+class Nouns(click.Group):
+    """The commands about one noun; without one of them, their help. Summaries are not cut."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What click does."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's
+        """One line for each, or two."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(120)) for name in sorted(self.commands)])
+
+
 def on_service(command: Command) -> Command:
     """Adds ``--url`` and ``--profile``; the command gets a :class:`Service` as ``service``."""
 
