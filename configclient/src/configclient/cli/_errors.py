@@ -32,6 +32,9 @@ EXIT_CODES = """\
 # From here on the service says how to propose a change over HTTP, which configctl does itself.
 BY_HAND = ": POST "
 
+# What follows these is about HTTP, too.
+BY_HTTP = (BY_HAND, ", and send the new ETag", ', or send its "type" along')
+
 # So it answers what is no token at all; configctl has sent that header.
 HEADER = "send the header Authorization"
 
@@ -93,7 +96,8 @@ def one_line(text: str) -> str:
 
 def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
     detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
-    detail = detail.partition(BY_HAND)[0]
+    for words in BY_HTTP:
+        detail = detail.partition(words)[0]
     if detail.startswith(HEADER):
         return "this is no token that the service could know"
     if conflicts := _conflicts(problem):
@@ -131,4 +135,6 @@ def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | Non
         return f"look for request {problem['request_id']} there"
     if retry_after is not None and retry_after.isdecimal():
         return f"try again in {retry_after} s"
+    if code == "forbidden" and "that takes" not in str(problem.get("detail")):
+        return None  # no grant would allow it: nobody approves their own
     return NEXT_STEP_BY_CODE.get(str(code))

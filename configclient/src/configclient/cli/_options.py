@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from configclient.cli._errors import CliError
 from configclient.cli._moments import parse_time
 from configclient.cli._names import ENVIRONMENT
+from configclient.cli._profiles import load
 from configclient.cli._target import checked_env, find_service, target
 
 Command = Callable[..., Any]
@@ -98,9 +100,19 @@ def on_target(command: Command) -> Command:
     return wrapper
 
 
+def profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  click's
+    """The profiles whose names begin like this, for shells."""
+    try:
+        return [name for name in sorted(load().by_name) if name.startswith(incomplete)]
+    except CliError:
+        return []
+
+
 def _where(command: Command) -> Command:
     by_url = click.option("--url", envvar="CONFIGSVC_URL", help="The service's address; or CONFIGSVC_URL.")
-    by_name = click.option("--profile", help="The service by its name, see `login`; or CONFIGSVC_PROFILE.")
+    by_name = click.option(
+        "--profile", shell_complete=profile_names, help="The service by its name, see `login`; or CONFIGSVC_PROFILE."
+    )
     return by_url(by_name(command))
 
 

@@ -12,7 +12,7 @@ from configclient.cli import _profiles
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import ENVIRONMENT, NAMESPACE
-from configclient.cli._options import examples, on_service
+from configclient.cli._options import examples, on_service, profile_names
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import ENVS, ME, with_query
 from configclient.cli._render_access import caller as render_caller
@@ -68,7 +68,7 @@ def login_command(url: str | None, profile: str, no_keyring: bool) -> None:
 
 
 @click.command("logout", epilog=examples("configctl logout", "configctl logout --profile test"))
-@click.option("--profile", help="Which one; without it, the default.")
+@click.option("--profile", shell_complete=profile_names, help="Which one; without it, the default.")
 def logout_command(profile: str | None) -> None:
     """Forget a profile and its token. The token itself stays valid: an admin revokes it."""
     name = profile or _profiles.load().default
@@ -79,7 +79,7 @@ def logout_command(profile: str | None) -> None:
 
 
 @click.command("profiles", epilog=examples("configctl profiles", "configctl profiles --default test"))
-@click.option("--default", "default", metavar="NAME", help="Make this one the default.")
+@click.option("--default", "default", metavar="NAME", shell_complete=profile_names, help="Make this one the default.")
 @as_output
 def profiles_command(default: str | None, output: str) -> None:
     """List the services that you have logged in to, or choose the default."""
