@@ -263,6 +263,8 @@ def test_a_file_by_another_ending_is_a_slip(configctl: Configctl, tree: Tree) ->
     (directory / "other.yml").write_text("keys: {}\n")
     slip = configctl("plan", directory)
     assert (slip.code, "other.yml: name it .yaml" in slip.err) == (6, True)
+    (directory / "other.yml").rename(directory / "other.yaml").write_bytes(b"keys:\n  \xff\n")
+    assert "other.yaml:2: this is not UTF-8" in configctl("plan", directory).err
 
 
 def test_a_person_is_asked_before_production(

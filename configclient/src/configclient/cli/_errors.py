@@ -33,7 +33,7 @@ EXIT_CODES = """\
 BY_HAND = ": POST "
 
 # What follows these is about HTTP, too.
-BY_HTTP = (BY_HAND, ", and send the new ETag", ', or send its "type" along')
+BY_HTTP = (BY_HAND, ", and send the new ETag", ', or send its "type" along', ": GET shows it")
 
 # So it answers what is no token at all; configctl has sent that header.
 HEADER = "send the header Authorization"

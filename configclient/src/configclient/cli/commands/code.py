@@ -182,10 +182,18 @@ def _files(directory: Path) -> dict[str, str]:
         visible = [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
         if other := [path.name for path in visible if path.suffix in OTHER_SUFFIXES]:
             raise CliError(f"{', '.join(other)}: name it {SUFFIX}, as the others; it would go unseen", Exit.INVALID)
-        paths = [path for path in visible if path.suffix == SUFFIX]
-        return {path.name: path.read_bytes().decode("utf-8-sig") for path in paths}
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"can't read {directory}: {getattr(error, 'strerror', error)}", Exit.INVALID) from None
+        return {path.name: _text(path) for path in visible if path.suffix == SUFFIX}
+    except OSError as error:
+        raise CliError(f"can't read {error.filename}: {error.strerror}", Exit.INVALID) from None
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise CliError(f"{path.name}:{line}: this is not UTF-8", Exit.INVALID) from None
 
 
 def _environments(tree: Tree, only: tuple[str, ...]) -> tuple[str, ...]:
