@@ -40,7 +40,7 @@ def test_wait_says_when_everybody_has_it(configctl: Configctl, stack: Any, names
     assert (alone.code, alone.err.endswith(": no instance listens\n")) == (0, True)
     with ConfigClient("checkout", "development", [namespace], url=stack.url, token=stack.tokens["service"]) as client:
         seen(configctl, namespace)
-        everybody = configctl("set", namespace, "limit", "2", "--wait")
+        everybody = configctl("set", namespace, "limit", "2", "--wait", "--timeout", "inf")
         assert (everybody.code, everybody.err.endswith(": all 1 instances have it\n")) == (0, True)
         assert client.get(namespace, "limit") == 2
 

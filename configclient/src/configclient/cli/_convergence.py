@@ -33,7 +33,7 @@ def wait_for(api: Api, env: str, revision: int, timeout_s: float) -> None:
     with _bar(revision) as show:
         show(standing := api.get(convergence_path(env, revision, 0)))
         while not _decided(standing) and (left_s := deadline - time.monotonic()) > 0:
-            show(standing := api.get(convergence_path(env, revision, min(math.ceil(left_s), STEP_S))))
+            show(standing := api.get(convergence_path(env, revision, math.ceil(min(left_s, STEP_S)))))
     click.echo(_verdict(standing, revision, timeout_s), err=True)
 
 
