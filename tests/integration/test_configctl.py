@@ -199,11 +199,14 @@ def test_watch_of_one_key_prints_json_for_programs(configctl: Configctl, running
 
 
 def test_watch_that_cannot_start_is_one_line(configctl: Configctl) -> None:
-    """A wrong token, and nobody there, end at once with their exit codes."""
+    """A wrong token, nobody there, and no such namespace, end at once with their exit codes."""
     denied = configctl("watch", "payments", CONFIGSVC_TOKEN="cfg_nobody_nothing")
     assert (denied.returncode, denied.stderr.count("\n")) == (4, 1), denied.stderr
     away = configctl("watch", "payments", CONFIGSVC_URL="http://127.0.0.1:1")
     assert (away.returncode, away.stderr.count("\n")) == (1, 1), away.stderr
+    assert "is configsvc running there" in away.stderr
+    for command in ("watch", "list"):
+        assert configctl(command, "nowhere").returncode == 3, "the same failure has the same code in every command"
 
 
 def test_the_example_prints_the_new_value(configctl: Configctl, running: Callable[..., Running]) -> None:

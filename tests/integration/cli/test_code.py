@@ -257,6 +257,16 @@ def test_a_directory_without_a_root_file_is_none(configctl: Configctl, tmp_path:
     assert configctl("plan", tree(), "--env", "production").code == 2
 
 
+def test_a_file_by_another_ending_is_a_slip(configctl: Configctl, tree: Tree) -> None:
+    """It would go unseen, and with it all that it wants."""
+    directory = tree()
+    (directory / "other.yml").write_text("keys: {}\n")
+    slip = configctl("plan", directory)
+    assert (slip.code, "other.yml: name it .yaml" in slip.err) == (6, True)
+    (directory / "other.yml").rename(directory / "other.yaml").write_bytes(b"keys:\n  \xff\n")
+    assert "other.yaml:2: this is not UTF-8" in configctl("plan", directory).err
+
+
 def test_a_person_is_asked_before_production(
     configctl: Configctl, terminal: Terminal, stack: Any, ops: dict[str, str], namespace: str, tree: Tree
 ) -> None:

@@ -40,6 +40,13 @@ def test_names_come_from_the_service(configctl: Configctl, environ: Mapping[str,
     assert complete(environ, "get", namespace, "rate") == ["rate_limit"]
 
 
+def test_profiles_are_completed_from_their_file(configctl: Configctl, environ: Mapping[str, str], stack: Any) -> None:
+    """Wherever one is named."""
+    configctl("login", "--profile", "test", "--no-keyring", stdin=stack.tokens["developer"])
+    for words in (("list", "--profile", "te"), ("logout", "--profile", ""), ("profiles", "--default", "t")):
+        assert complete(environ, *words) == ["test"]
+
+
 def test_nothing_is_said_where_nobody_answers(environ: Mapping[str, Any]) -> None:
     """No error, no names, no wait."""
     assert complete(environ, "list", "pay", CONFIGSVC_URL="http://127.0.0.1:1") == []

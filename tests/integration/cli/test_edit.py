@@ -158,6 +158,23 @@ def test_without_a_person_a_failure_names_the_file(configctl: Configctl, editor:
     assert (failing.code, "your text is in" in failing.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("then", "code", "word"),
+    [("file.unlink()", 2, "left no text"), ("file.write_bytes(bytes([255]))", 6, "not UTF-8: nothing was written")],
+)
+def test_what_an_editor_may_leave(
+    configctl: Configctl, editor: Editor, namespace: str, then: str, code: int, word: str
+) -> None:
+    """No file, or no text: one line, and nothing is written."""
+    setup(configctl, namespace)
+    before = configctl.revision()
+    outcome = configctl("edit", namespace, **editor("t", then=then))
+    assert (outcome.code, word in outcome.err, outcome.err.count("\n")) == (code, True, 1), outcome.err
+    slip = configctl("edit", namespace, VISUAL="vi '")
+    assert (slip.code, "VISUAL is no command" in slip.err) == (2, True)
+    assert configctl.revision() == before
+
+
 def test_a_dry_run_writes_nothing(configctl: Configctl, editor: Editor, namespace: str) -> None:
     """The difference is shown all the same."""
     setup(configctl, namespace)

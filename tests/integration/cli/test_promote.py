@@ -42,7 +42,7 @@ def test_some_keys_all_but_some_and_what_is_not_there(configctl: Configctl, name
     assert configctl.values(namespace) == {"a": 2, "c": 2}
     rest = configctl("promote", namespace, *DEVELOPMENT, "--except", "b")
     assert (rest.code, rest.out) == (0, f"{namespace} from staging  nothing to promote to development\n")
-    slips = {("--except", "bb"): 3, ("nothing",): 6}
+    slips = {("--except", "bb"): 3, ("nothing",): 3, ("nothing", "--prune"): 3}
     for more, code in slips.items():
         slip = configctl("promote", namespace, *more, *DEVELOPMENT)
         assert (slip.code, slip.err.count("\n")) == (code, 1), slip
@@ -56,12 +56,15 @@ def test_a_person_chooses_key_by_key(configctl: Configctl, terminal: Terminal, n
         configctl("set", namespace, key, "2", "--type", "int", *STAGING)
     session = terminal("promote", namespace, *DEVELOPMENT, NO_COLOR="1")
     session.expect_exact("Write this for development?")
-    session.sendline("no")
-    assert ended(session)[0] == 130
+    session.sendline("perhaps")
+    session.expect_exact("answer yes, no, choose")
+    session.sendline("n")
+    code, said = ended(session)
+    assert (code, "configctl: nothing was written" in said) == (130, True)
     session = terminal("promote", namespace, *DEVELOPMENT, NO_COLOR="1")
     session.expect_exact(f"{namespace}/b  (unset) → 2\r\n")
     session.expect_exact("Write this for development?")
-    session.sendline("choose")
+    session.sendline("c")
     session.expect_exact(f"{namespace}/a  (unset) → 2 [y/N]:")
     session.sendline("n")
     session.expect_exact(f"{namespace}/b  (unset) → 2 [y/N]:")

@@ -144,6 +144,24 @@ def test_a_change_starts_the_program_anew(configctl: Configctl, start: Start, na
     assert (process.returncode, err.count("starts anew")) == (4, 2)
 
 
+def test_settings_that_no_program_can_have_stop_none(configctl: Configctl, start: Start, namespace: str) -> None:
+    """A slip in the settings is said, and the program goes on; once it is put right, the program starts anew."""
+    configctl.lines("set", namespace, "limit", "1", "--type", "int")
+    process = start("run", "--namespace", namespace, "--restart-on-change", "--", sys.executable, "-c", SERVER)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "limit 1\n"
+    configctl.lines("set", namespace, "LIMIT", "2", "--type", "int")
+    assert "goes on with the settings that it has" in process.stderr.readline()
+    assert process.poll() is None
+    configctl.lines("unset", namespace, "LIMIT")
+    assert "starts anew" in process.stderr.readline()
+    assert process.stdout.readline() == "limit 1\n"
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=WAIT_S)
+    assert process.returncode == 4
+
+
 def test_ctrl_c_reaches_the_program_once(configctl: Configctl, terminal: Terminal, namespace: str) -> None:
     """In a terminal both are in the foreground: what the terminal sends is not sent again."""
     configctl.lines("set", namespace, "limit", "1", "--type", "int")

@@ -1,6 +1,7 @@
 """Secrets: never an argument, never shown, and revealed to whoever has a reason."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,17 @@ def test_get_says_who_shows_a_secret(configctl: Configctl, namespace: str) -> No
     assert (refused.code, "configctl reveal" in refused.err) == (4, True)
     assert configctl("reveal", namespace, "pw", "--reason", "curious").code == 4
     assert configctl("reveal", namespace, "pw").code == 2
+
+
+def test_tables_and_files_hide_what_applications_get(configctl: Configctl, stack: Any, namespace: str) -> None:
+    """A token of the role service is told the value; a screen or a file in git is no place for it all the same."""
+    service = {"CONFIGSVC_TOKEN": stack.tokens["service"]}
+    configctl.lines("set", namespace, "pw", "-", "--secret", stdin=SECRET)
+    listed = configctl("list", namespace, **service)
+    assert ("(secret)" in listed.out, SECRET in listed.out) == (True, False)
+    exported = configctl("export", namespace, **service)
+    assert (f"left out, as secrets: {namespace}/pw" in exported.err, SECRET in exported.out) == (True, False)
+    assert configctl.lines("get", namespace, "pw", **service) == [SECRET]
 
 
 def test_the_way_back_to_a_secret_is_not_proposed_as_another_value(

@@ -40,7 +40,7 @@ def test_wait_says_when_everybody_has_it(configctl: Configctl, stack: Any, names
     assert (alone.code, alone.err.endswith(": no instance listens\n")) == (0, True)
     with ConfigClient("checkout", "development", [namespace], url=stack.url, token=stack.tokens["service"]) as client:
         seen(configctl, namespace)
-        everybody = configctl("set", namespace, "limit", "2", "--wait")
+        everybody = configctl("set", namespace, "limit", "2", "--wait", "--timeout", "inf")
         assert (everybody.code, everybody.err.endswith(": all 1 instances have it\n")) == (0, True)
         assert client.get(namespace, "limit") == 2
 
@@ -53,6 +53,8 @@ def test_wait_names_who_is_late(configctl: Configctl, stack: Any, namespace: str
     assert (late.code, late.err.count("\n")) == (7, 1)
     assert "1 of 1 instances do not have it after 0.1 s: sleeper web-1:7 shows " in late.err
     assert configctl.values(namespace) == {"limit": 1}
+    again = configctl("set", namespace, "limit", "1", "--wait", "--timeout", "0.1")
+    assert ("unchanged" in again.out, again.code) == (True, 7), "who asks again wants to know"
 
 
 def test_wait_names_who_refuses(configctl: Configctl, stack: Any, namespace: str) -> None:
@@ -141,6 +143,8 @@ def test_yes_answers_beforehand(
     assert (code, f"{namespace}/limit  (unset) → 1\r\n" in shown) == (0, True)
     approve_all(stack, namespace)
     assert configctl.values(namespace, "--env", "production") == {"limit": 1}
+    again = configctl("set", namespace, "limit", "1", "--env", "production", "--yes", **ops)
+    assert (again.code, "unchanged" in again.out) == (0, True), "a pipeline may run twice"
 
 
 def test_a_script_is_told_to_propose(configctl: Configctl, stack: Any, ops: dict[str, str], namespace: str) -> None:

@@ -311,6 +311,7 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
         command = cli.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
+            yield name, command
             yield from ((f"{name} {each}", below) for each, below in command.commands.items())
         else:
             yield name, command
@@ -322,6 +323,20 @@ def test_every_command_shows_how_it_is_used() -> None:
         assert "Examples:" in (command.epilog or ""), name
         assert f"configctl {name}" in (command.epilog or ""), name
         assert (command.help or "").partition("\n")[0].endswith((".", ":")), name
+
+
+def test_help_of_a_noun_says_all_of_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """No summary is cut."""
+    assert run(["requests"]) == 0
+    said = capsys.readouterr().out
+    assert "in your editor" in " ".join(said.split())
+    assert "..." not in said.partition("Commands:")[2]
+
+
+def test_options_before_the_command_are_a_slip_that_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who comes from kubectl types them there."""
+    assert run(["--env", "production", "list", "payments"]) == Exit.USAGE
+    assert "options follow the command" in capsys.readouterr().err
 
 
 def test_the_help_lists_the_exit_codes() -> None:

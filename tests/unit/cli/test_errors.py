@@ -57,6 +57,22 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
         "something is wrong; the log has more; look for request ab12 there",
     ),
     (
+        {
+            "code": "revision_mismatch",
+            "detail": "the key has changed: read it again, and send the new ETag in If-Match",
+        },
+        "the key has changed: read it again",
+    ),
+    (
+        {"code": "forbidden", "detail": "ana may not write here: that takes the role ops"},
+        "ana may not write here: that takes the role ops; ask an admin for a grant that allows it",
+    ),
+    ({"code": "forbidden", "detail": "nobody approves their own"}, "nobody approves their own"),
+    (
+        {"code": "unauthenticated", "detail": "send the header Authorization: Bearer cfg_…, with a token"},
+        "this is no token that the service could know; check CONFIGSVC_TOKEN, or `configctl login` again",
+    ),
+    (
         {"code": "unauthenticated", "detail": "unknown token"},
         "unknown token; check CONFIGSVC_TOKEN, or `configctl login` again",
     ),

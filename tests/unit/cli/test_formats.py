@@ -183,6 +183,7 @@ def test_what_people_write_reads_as_they_mean_it(name: str, text: str, values: d
         ("yaml", "a: !!python/object:os.system x", "line 1"),
         ("yaml", "- 1", "no map"),
         ("toml", "a = 1\nb = ?\n", "line 2"),
+        ("toml", "a = " + "[" * 5000 + "]" * 5000, "too deeply"),
         ("env", "A=1\nnonsense\n", "line 2"),
         ("env", "A=1\nA=2\n", "line 2"),
         ("properties", "a=1\na=2\n", "line 2: a stands here a second time"),

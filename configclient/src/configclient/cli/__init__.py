@@ -39,6 +39,10 @@ def main() -> None:
         import click  # noqa: F401  The extra may be missing: the script is installed with the client alone, too.
     except ImportError:
         sys.exit("configctl: this command needs its extra: pip install 'configclient[cli]'")
-    from configclient.cli._app import run
+    try:
+        from configclient.cli._app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before or after there is anything to interrupt
+        code = 130
+    sys.exit(code)

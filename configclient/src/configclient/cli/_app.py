@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
@@ -63,6 +64,8 @@ Exit codes:
 
 def run(args: list[str]) -> int:
     """Runs ``configctl`` with ``args``; gives the exit code. Failures are one line on stderr, never a stack trace."""
+    if sys.stdin is None:  # closed by whoever started this: the same as empty
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  for as long as this runs
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode gets escapes, not an error
             stream.reconfigure(errors="backslashreplace")
@@ -70,16 +73,16 @@ def run(args: list[str]) -> int:
         code = cli.main(args or ["--help"], prog_name="configctl", standalone_mode=False)
     except CliError as failure:
         return _complain(str(failure), failure.exit_code)
-    except click.exceptions.NoArgsIsHelpError as group:  # a group without a command: `configctl keys`
-        click.echo(group.format_message())
-        return Exit.OK
     except click.ClickException as error:
         command = getattr(error, "ctx", None)
         see = command.command_path if command is not None else "configctl"
         message = error.format_message().rstrip(".")
         return _complain(f"{message}{'' if message.endswith('?') else ';'} see {see} --help", Exit.USAGE)
-    except click.Abort:
-        return _complain("interrupted", INTERRUPTED)
+    except click.Abort as end:
+        return _complain(str(end) or "interrupted", INTERRUPTED)
+    except OSError as error:
+        what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        return _complain(f"can't read or write here ({what}); look at what was done, and make room", Exit.UNAVAILABLE)
     except Exception as error:  # noqa: BLE001  the last door: an answer that breaks the contract, or a bug of ours
         reason = f"{type(error).__name__}: {error}"
         return _complain(f"the answer was not understood ({reason}); is this configctl as new as the service?", 1)
@@ -94,6 +97,15 @@ def _complain(message: str, exit_code: int) -> int:
 
 class Commands(click.Group):
     """Finds a command in its module, and lists all of them under headings."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What click does; kubectl takes options before the command, so that is what people try."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"{error.format_message().rstrip('.')} here: options follow the command", ctx
+            ) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """All names, in the order of the help."""

@@ -31,13 +31,9 @@ def wait_for(api: Api, env: str, revision: int, timeout_s: float) -> None:
     """
     deadline = time.monotonic() + timeout_s
     with _bar(revision) as show:
-        while True:
-            left_s = max(deadline - time.monotonic(), 0)
-            step_s = min(math.ceil(left_s), STEP_S)
-            standing = api.get(convergence_path(env, revision, step_s))
-            show(standing)
-            if _decided(standing) or left_s == 0:
-                break
+        show(standing := api.get(convergence_path(env, revision, 0)))
+        while not _decided(standing) and (left_s := deadline - time.monotonic()) > 0:
+            show(standing := api.get(convergence_path(env, revision, math.ceil(min(left_s, STEP_S)))))
     click.echo(_verdict(standing, revision, timeout_s), err=True)
 
 

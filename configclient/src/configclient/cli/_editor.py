@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from configclient.cli._errors import CliError, Exit
-from configclient.cli._terminal import agrees, somebody
+from configclient.cli._terminal import agrees, decline, somebody
 
 
 class Draft:
@@ -22,14 +22,19 @@ class Draft:
     def edit(self, text: str) -> str:
         """What ``text`` was made into. Raises :class:`CliError` where the editor fails."""
         self.path.write_text(text, encoding="utf-8", newline="")
-        command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+        command = _editor()
         try:
             code = subprocess.run([*command, str(self.path)], check=False).returncode
         except OSError as error:
             raise CliError(f"can't start {command[0]} ({error.strerror}); set EDITOR", Exit.USAGE) from None
         if code != 0:
             raise CliError(f"{command[0]} ended with {code}: nothing was written; {self.kept()}", Exit.USAGE)
-        return self.path.read_bytes().decode("utf-8")
+        try:
+            return self.path.read_bytes().decode("utf-8")
+        except OSError as error:
+            raise CliError(f"{command[0]} left no text: {self.path}: {error.strerror}", Exit.USAGE) from None
+        except UnicodeDecodeError:
+            raise CliError(f"the text is not UTF-8: nothing was written; {self.kept()}", Exit.INVALID) from None
 
     def keep(self) -> Path:
         """Puts the text of now aside, where the next one does not touch it."""
@@ -46,8 +51,16 @@ class Draft:
             raise CliError(f"{failure}; {self.kept()}", failure.exit_code) from None
         click.echo(f"{failure}; {self.kept()}", err=True)
         if not agrees("Edit it again?"):
-            raise click.Abort from None
+            decline()
 
     def discard(self) -> None:
         """Removes all of it."""
         shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def _editor() -> list[str]:
+    name = "VISUAL" if os.environ.get("VISUAL") else "EDITOR"
+    try:
+        return shlex.split(os.environ.get(name) or "vi")
+    except ValueError as error:
+        raise CliError(f"{name} is no command ({error}); set it like 'code --wait'", Exit.USAGE) from None

@@ -26,10 +26,17 @@ EXIT_CODES = """\
   4  forbidden, or the token is not known
   5  conflict: something else changed first, or a review is required
   6  the value was not accepted
-  7  done, but not every instance has it (--wait)"""
+  7  done, but not every instance has it (--wait)
+  130  Ctrl-C, or no to a question"""
 
 # From here on the service says how to propose a change over HTTP, which configctl does itself.
 BY_HAND = ": POST "
+
+# What follows these is about HTTP, too.
+BY_HTTP = (BY_HAND, ", and send the new ETag", ', or send its "type" along', ": GET shows it")
+
+# So it answers what is no token at all; configctl has sent that header.
+HEADER = "send the header Authorization"
 
 # One line names this many conflicts; more would not be read.
 CONFLICTS_SHOWN_MAX = 10
@@ -89,7 +96,10 @@ def one_line(text: str) -> str:
 
 def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
     detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
-    detail = detail.partition(BY_HAND)[0]
+    for words in BY_HTTP:
+        detail = detail.partition(words)[0]
+    if detail.startswith(HEADER):
+        return "this is no token that the service could know"
     if conflicts := _conflicts(problem):
         shown = [f"{each['namespace']}/{each['key']} (revision {each['revision']})" for each in conflicts]
         more = [f"and {len(shown) - CONFLICTS_SHOWN_MAX} more"] if len(shown) > CONFLICTS_SHOWN_MAX else []
@@ -125,4 +135,6 @@ def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | Non
         return f"look for request {problem['request_id']} there"
     if retry_after is not None and retry_after.isdecimal():
         return f"try again in {retry_after} s"
+    if code == "forbidden" and "that takes" not in str(problem.get("detail")):
+        return None  # no grant would allow it: nobody approves their own
     return NEXT_STEP_BY_CODE.get(str(code))

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from configclient import AccessDenied, ConfigClient, ConfigError, InvalidSettings
+from configclient import ConfigClient, ConfigError, InvalidSettings
 from configclient.cli._errors import CliError, Exit
+from configclient.cli._paths import config_path
 from configclient.cli._target import Target
 
 
@@ -13,7 +14,8 @@ def follow(target: Target, namespaces: Sequence[str]) -> ConfigClient:
         return ConfigClient("configctl", target.env, list(namespaces), url=target.url, token=target.token)
     except InvalidSettings as error:
         raise CliError(str(error), Exit.USAGE) from None
-    except AccessDenied as error:
-        raise CliError(str(error), Exit.FORBIDDEN) from None
     except ConfigError as error:
-        raise CliError(str(error), Exit.UNAVAILABLE) from None
+        reason = str(error)
+    for namespace in namespaces:  # fails likewise, in the words and with the exit code of all other commands
+        target.api().get(config_path(target.env, namespace))
+    raise CliError(reason, Exit.UNAVAILABLE)

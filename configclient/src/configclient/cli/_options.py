@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from configclient.cli._errors import CliError
 from configclient.cli._moments import parse_time
 from configclient.cli._names import ENVIRONMENT
+from configclient.cli._profiles import load
 from configclient.cli._target import checked_env, find_service, target
 
 Command = Callable[..., Any]
@@ -59,6 +61,19 @@ def examples(*lines: str) -> str:
     return "\n".join(("\b\nExamples:", *(f"  {line}" for line in lines)))
 
 
+class Nouns(click.Group):
+    """The commands about one noun; without one of them, their help. Summaries are not cut."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What click does."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's
+        """One line for each, or two."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(120)) for name in sorted(self.commands)])
+
+
 def on_service(command: Command) -> Command:
     """Adds ``--url`` and ``--profile``; the command gets a :class:`Service` as ``service``."""
 
@@ -85,9 +100,19 @@ def on_target(command: Command) -> Command:
     return wrapper
 
 
+def profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  click's
+    """The profiles whose names begin like this, for shells."""
+    try:
+        return [name for name in sorted(load().by_name) if name.startswith(incomplete)]
+    except CliError:
+        return []
+
+
 def _where(command: Command) -> Command:
     by_url = click.option("--url", envvar="CONFIGSVC_URL", help="The service's address; or CONFIGSVC_URL.")
-    by_name = click.option("--profile", help="The service by its name, see `login`; or CONFIGSVC_PROFILE.")
+    by_name = click.option(
+        "--profile", shell_complete=profile_names, help="The service by its name, see `login`; or CONFIGSVC_PROFILE."
+    )
     return by_url(by_name(command))
 
 

@@ -61,7 +61,8 @@ def item(entry: Entry | None, *, whole: bool = False) -> str:
         return UNSET
     if "schema" in entry:
         return "no schema" if entry["schema"] is None else f"schema {shown(entry['schema'])}"
-    return shown(entry["value"]) if "value" in entry else MASKED
+    # A token of the role service gets the value itself.
+    return shown(entry["value"]) if "value" in entry and not entry.get("secret") else MASKED
 
 
 def change_line(namespace: str, key: str, old: str | None, new: str, place: str = "") -> str:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -18,6 +19,8 @@ FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT}
 STOP_TIMEOUT_S = 10.0
 # How soon a change is noticed while nothing else happens; a program's end wakes the loop at once.
 NOTICE_S = 0.2
+# How soon the service is asked again that did not answer.
+RETRY_S = 2.0
 
 
 def replace_with(command: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -31,21 +34,50 @@ def replace_with(command: Sequence[str], environ: Mapping[str, str]) -> None:
 def keep_running(
     command: Sequence[str], environ: Callable[[], Mapping[str, str]], changed: threading.Event, stop_timeout_s: float
 ) -> int:
-    """Runs the program until it ends by itself, and anew each time ``changed`` is set; gives its exit code."""
+    """Runs the program until it ends by itself, and anew each time ``changed`` is set; gives its exit code.
+
+    It is stopped only when the new settings are there: what ``environ`` raises is said, and the program goes on.
+    """
     with _Forwarding() as forwarding:
+        changed.clear()
+        variables = environ()
         while True:
-            changed.clear()
-            program = _start(command, environ())
-            forwarding.program = program
+            program = forwarding.program = _start(command, variables)
             if forwarding.ending:  # the signal came between two programs
                 program.terminate()
-            while program.poll() is None and not changed.is_set():
-                changed.wait(NOTICE_S)
-            if not changed.is_set() or forwarding.ending:
+            newer = _next_variables(program, command[0], environ, changed)
+            if newer is None or forwarding.ending:
                 code = program.wait()
                 return code if code >= 0 else 128 - code
+            variables = newer
             click.echo(f"the settings changed: {command[0]} starts anew", err=True)
             _stop(program, stop_timeout_s)
+
+
+def _next_variables(
+    program: "subprocess.Popen[bytes]", name: str, environ: Callable[[], Mapping[str, str]], changed: threading.Event
+) -> Mapping[str, str] | None:
+    """What the program shall be started anew with; None when it ended by itself."""
+    said = ""
+    while program.poll() is None:
+        if not changed.wait(NOTICE_S):
+            continue
+        changed.clear()
+        try:
+            return environ()
+        except CliError as failure:
+            if str(failure) != said:
+                said = str(failure)
+                click.echo(f"configctl: {said}; {name} goes on with the settings that it has", err=True)
+            if failure.exit_code is Exit.UNAVAILABLE:  # others stay so until the next change
+                changed.set()
+                _pause(program)
+    return None
+
+
+def _pause(program: "subprocess.Popen[bytes]") -> None:
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(RETRY_S)
 
 
 class _Forwarding:

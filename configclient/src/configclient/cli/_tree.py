@@ -1,6 +1,6 @@
 """Settings as code: the texts of a directory → what it says shall be. PURE: no I/O.
 
-docs/configctl.md describes the files. Every mistake is found, not only the first, and named by file and line.
+docs/settings-as-code.md describes the files. Every mistake is found, not only the first, and named by file and line.
 """
 
 from __future__ import annotations

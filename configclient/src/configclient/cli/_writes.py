@@ -40,13 +40,16 @@ def write(api: Api, wanted: Write, terms: Terms, output: str, preview: dict[str,
     """
     if preview is None and (somebody() or terms.yes) and not terms.dry_run:
         preview = _look(api, wanted, terms)
-    if preview is not None and preview["changed"] and preview["review_required"] and terms.break_glass is None:
-        return _propose(api, wanted, preview, terms, output)
-    answer = _send(api, wanted, terms)
+    if preview is not None and preview["review_required"] and terms.break_glass is None:
+        if preview["changed"]:
+            return _propose(api, wanted, preview, terms, output)
+        answer = preview  # so it is already: there is nothing to propose
+    else:
+        answer = _send(api, wanted, terms)
     emit(output, answer, lambda: _outcome(api, answer, wanted.what, terms))
     if terms.dry_run:
         click.echo(render.dry_run(answer), err=True)
-    elif terms.wait and answer["changed"]:
+    elif terms.wait:  # also for what was there already: who asks again after exit code 7 wants to know
         wait_for(api, answer["env"], answer["revision"], terms.timeout_s)
     return answer
 

@@ -12,11 +12,12 @@ from configclient.cli import _profiles
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import ENVIRONMENT, NAMESPACE
-from configclient.cli._options import examples, on_service
+from configclient.cli._options import examples, on_service, profile_names
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import ENVS, ME, with_query
 from configclient.cli._render_access import caller as render_caller
 from configclient.cli._target import Service
+from configclient.cli._terminal import prompt
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -57,7 +58,7 @@ def login_command(url: str | None, profile: str, no_keyring: bool) -> None:
     if not url:
         if not sys.stdin.isatty():
             raise click.UsageError("give --url", click.get_current_context())
-        url = click.prompt("Address of the service", err=True)
+        url = prompt("Address of the service")
     url = checked_url(url)
     token = _token(url)
     who = _whoami(Api(url, token))
@@ -67,7 +68,7 @@ def login_command(url: str | None, profile: str, no_keyring: bool) -> None:
 
 
 @click.command("logout", epilog=examples("configctl logout", "configctl logout --profile test"))
-@click.option("--profile", help="Which one; without it, the default.")
+@click.option("--profile", shell_complete=profile_names, help="Which one; without it, the default.")
 def logout_command(profile: str | None) -> None:
     """Forget a profile and its token. The token itself stays valid: an admin revokes it."""
     name = profile or _profiles.load().default
@@ -78,7 +79,7 @@ def logout_command(profile: str | None) -> None:
 
 
 @click.command("profiles", epilog=examples("configctl profiles", "configctl profiles --default test"))
-@click.option("--default", "default", metavar="NAME", help="Make this one the default.")
+@click.option("--default", "default", metavar="NAME", shell_complete=profile_names, help="Make this one the default.")
 @as_output
 def profiles_command(default: str | None, output: str) -> None:
     """List the services that you have logged in to, or choose the default."""
@@ -113,13 +114,10 @@ def whoami_command(service: Service, namespace: str | None, env: str | None, out
 
 
 def _token(url: str) -> str:
-    if sys.stdin.isatty():
-        token = click.prompt(f"Token for {url}", hide_input=True, err=True)
-    else:
-        token = sys.stdin.read(TOKEN_CHARS_MAX)
+    token = prompt(f"Token for {url}", hidden=True) if sys.stdin.isatty() else sys.stdin.read(TOKEN_CHARS_MAX)
     if not token.strip():
         raise CliError("no token was given; put it on standard input, or type it when asked", Exit.USAGE)
-    return str(token.strip())
+    return token.strip()
 
 
 def _whoami(api: Api) -> str | None:

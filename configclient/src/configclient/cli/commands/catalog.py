@@ -4,7 +4,7 @@ import click
 
 from configclient.cli import _render as render
 from configclient.cli._names import ENVIRONMENT, NAMESPACE
-from configclient.cli._options import examples, on_service
+from configclient.cli._options import Nouns, examples, on_service
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import ENVS, NAMESPACES, env_path
 from configclient.cli._states import first_items
@@ -13,7 +13,14 @@ from configclient.cli._target import Service
 APPROVALS = click.IntRange(1, 10)
 
 
-@click.group("namespaces")
+@click.group(
+    "namespaces",
+    cls=Nouns,
+    epilog=examples(
+        "configctl namespaces list",
+        "configctl namespaces create shipping --description 'What the shipping team owns'",
+    ),
+)
 def namespaces_command() -> None:
     """List and create namespaces: who owns settings."""
 
@@ -40,7 +47,14 @@ def create_namespace(service: Service, name: str, description: str, output: str)
     emit(output, answer, lambda: [f"namespace {name} created"])
 
 
-@click.group("envs")
+@click.group(
+    "envs",
+    cls=Nouns,
+    epilog=examples(
+        "configctl envs list",
+        "configctl envs create canary --protected --approvals 2",
+    ),
+)
 def envs_command() -> None:
     """List, create and protect environments."""
 

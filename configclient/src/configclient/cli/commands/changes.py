@@ -16,7 +16,7 @@ from configclient.cli._options import Terms, examples, on_target, on_terms
 from configclient.cli._output import as_output
 from configclient.cli._paths import config_path, key_path, keys_path
 from configclient.cli._target import Target
-from configclient.cli._terminal import somebody
+from configclient.cli._terminal import prompt, somebody
 from configclient.cli._values import TYPES, parse
 from configclient.cli._writes import Write, write
 
@@ -135,7 +135,7 @@ def _given(value: str | None, file: io.BufferedReader | None) -> str | None:
 
 def _asked(name: str, is_secret: bool) -> str:
     """What a person types; a secret is not shown."""
-    return str(click.prompt(f"Value of {name}", hide_input=is_secret, err=True))
+    return prompt(f"Value of {name}", hidden=is_secret)
 
 
 def _declared(api: Api, namespace: str, key: str) -> dict[str, Any] | None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # As terraform has it: 0 no difference, 1 a failure, 2 a difference.
 DIFFERENT = 2
+# YAML files by a name that is not read here.
+OTHER_SUFFIXES = (".yml", ".YAML", ".YML")
 
 
 class PlanCommand(click.Command):
@@ -90,7 +92,9 @@ def plan_command(
 ) -> int:
     """Show what is different between a directory of YAML and the service.
 
-    The directory is the desired state: docs/configctl.md says what is in its files. Nothing is written.
+    The directory is the desired state. Its configctl.yaml names the environments: `environments: [staging,
+    production]`. Each other .yaml file is a namespace, by its name: `keys: {limit: {type: int, values: {staging: 1,
+    production: 2}}}`. Nothing is written.
     """
     tree = read_tree(_files(directory))
     drift = _drift(service.api(), tree, _environments(tree, envs), prune)
@@ -165,6 +169,7 @@ def _apply_directory(
     for each in plans:
         _apply.check_plan(each, split=split)
     if terms.dry_run:
+        click.echo("dry run, nothing was written", err=True)
         return
     _apply.agree(api, [each.env for each in plans], terms)
     releases = carry_out(api, drift, plans, replace(terms, yes=True))
@@ -174,10 +179,21 @@ def _apply_directory(
 
 def _files(directory: Path) -> dict[str, str]:
     try:
-        paths = [path for path in directory.iterdir() if path.suffix == SUFFIX and not path.name.startswith(".")]
-        return {path.name: path.read_bytes().decode("utf-8-sig") for path in paths}
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"can't read {directory}: {getattr(error, 'strerror', error)}", Exit.INVALID) from None
+        visible = [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
+        if other := [path.name for path in visible if path.suffix in OTHER_SUFFIXES]:
+            raise CliError(f"{', '.join(other)}: name it {SUFFIX}, as the others; it would go unseen", Exit.INVALID)
+        return {path.name: _text(path) for path in visible if path.suffix == SUFFIX}
+    except OSError as error:
+        raise CliError(f"can't read {error.filename}: {error.strerror}", Exit.INVALID) from None
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise CliError(f"{path.name}:{line}: this is not UTF-8", Exit.INVALID) from None
 
 
 def _environments(tree: Tree, only: tuple[str, ...]) -> tuple[str, ...]:

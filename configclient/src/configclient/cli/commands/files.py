@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -173,7 +174,7 @@ def _text(file: io.BufferedReader, format_name: str) -> str:
 
 def _name(file: io.BufferedReader) -> str:
     name = str(getattr(file, "name", "<stdin>"))
-    return "standard input" if name in ("<stdin>", "-") else Path(name).name
+    return "standard input" if name in ("<stdin>", "-", os.devnull) else Path(name).name
 
 
 @click.command(
@@ -200,8 +201,8 @@ def export_command(target: Target, namespaces: tuple[str, ...], format_name: str
     documents = {}
     for namespace in dict.fromkeys(namespaces):
         values = scope_at(api, target.env, namespace, moment)["values"]
-        documents[namespace] = {key: values[key]["value"] for key in sorted(values) if "value" in values[key]}
-        if secret := [f"{namespace}/{key}" for key in sorted(values) if "value" not in values[key]]:
+        documents[namespace] = {key: values[key]["value"] for key in sorted(values) if not values[key]["secret"]}
+        if secret := [f"{namespace}/{key}" for key in sorted(values) if values[key]["secret"]]:
             click.echo(f"left out, as secrets: {', '.join(secret)}", err=True)
     try:
         text = format_.write(documents if len(namespaces) > 1 else documents[namespaces[0]])

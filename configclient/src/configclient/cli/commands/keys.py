@@ -7,7 +7,7 @@ import click
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import break_glass_option, examples, on_service
+from configclient.cli._options import Nouns, break_glass_option, examples, on_service
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import env_of_request_url, key_path, keys_path
 from configclient.cli._requests import propose
@@ -16,7 +16,14 @@ from configclient.cli._target import Service
 from configclient.cli._values import TYPES, parse
 
 
-@click.group("keys")
+@click.group(
+    "keys",
+    cls=Nouns,
+    epilog=examples(
+        "configctl keys list payments",
+        "configctl keys create payments burst --type int --schema-file schema.json",
+    ),
+)
 def keys_command() -> None:
     """List, declare, describe, change and delete keys: what a namespace's settings are."""
 

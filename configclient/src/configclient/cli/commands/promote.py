@@ -14,7 +14,7 @@ from configclient.cli._output import as_output, emit
 from configclient.cli._paths import compare_path, scope_path
 from configclient.cli._render import difference_line
 from configclient.cli._target import Service
-from configclient.cli._terminal import agrees, somebody
+from configclient.cli._terminal import agrees, choose, decline, somebody
 from configclient.cli._writes import Write, show, try_out, write
 
 # What a person may answer; the last one is for each key.
@@ -63,6 +63,7 @@ def promote_command(
     there, here = compared["envs"]
     if unknown := set(left_out) - {each["key"] for each in compared["keys"]}:
         raise CliError(f"--except: {', '.join(sorted(unknown))} is no key of {namespace}", Exit.NOT_FOUND)
+    _check_set(keys, compared, source, prune=prune)
     body: dict[str, Any] = {"from": source, "revision": there["revision"], "prune": prune}
     named = body | ({"keys": list(keys)} if keys else {})
     wanted = Write("POST", f"{scope_path(env, namespace)}/promote", named, f"{namespace} from {source}")
@@ -81,15 +82,23 @@ def promote_command(
     write(api, wanted, terms, output, preview=preview if asked else None)
 
 
+def _check_set(keys: tuple[str, ...], compared: dict[str, Any], source: str, *, prune: bool) -> None:
+    """Raises :class:`CliError` where a key that was named has no value that could be promoted, or unset."""
+    there = {each["key"] for each in compared["keys"] if each["envs"][source] or (prune and any(each["envs"].values()))}
+    if missing := [key for key in keys if key not in there]:
+        unset = "" if prune else "; --prune unsets what has none there"
+        raise CliError(f"{', '.join(missing)} has no value in {source}{unset}", Exit.NOT_FOUND)
+
+
 def _chosen(preview: dict[str, Any], terms: Terms) -> set[str]:
     """The keys that a person wants; raises :class:`click.Abort` where there are none."""
     show(preview)
     what = "Write" if terms.break_glass is not None or not preview["review_required"] else "Propose"
-    answer = click.prompt(f"{what} this for {preview['env']}?", type=click.Choice(ANSWERS), default="no", err=True)
+    answer = choose(f"{what} this for {preview['env']}?", ANSWERS, default="no")
     every = preview["diff"] if answer != "no" else []
     chosen = {row["key"] for row in every if answer == "yes" or agrees(difference_line(row, row["namespace"]))}
     if not chosen:
-        raise click.Abort
+        decline()
     return chosen
 
 

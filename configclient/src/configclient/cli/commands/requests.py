@@ -11,7 +11,7 @@ from configclient.cli import _requests
 from configclient.cli._editor import Draft
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import ENVIRONMENT, NAMESPACE, REQUEST
-from configclient.cli._options import Terms, examples, on_service, on_terms_of_request
+from configclient.cli._options import Nouns, Terms, examples, on_service, on_terms_of_request
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import REQUESTS, request_path
 from configclient.cli._states import first_items
@@ -32,7 +32,14 @@ number_argument = click.argument("number", type=REQUEST, metavar="REQUEST")
 comment_option = click.option("--comment", default="", help="What there is to say about it.")
 
 
-@click.group("requests")
+@click.group(
+    "requests",
+    cls=Nouns,
+    epilog=examples(
+        "configctl requests list",
+        "configctl requests show 12",
+    ),
+)
 def requests_command() -> None:
     """List, look at, discuss and decide change requests: how protected environments change."""
 

@@ -12,7 +12,7 @@ from configclient.cli._output import as_output, emit, outputs
 from configclient.cli._paths import config_path, reveal_path
 from configclient.cli._states import scope_at
 from configclient.cli._target import Target
-from configclient.cli._terminal import somebody
+from configclient.cli._terminal import prompt, somebody
 
 
 @click.command(
@@ -74,7 +74,7 @@ def reveal_command(target: Target, namespace: str, key: str, reason: str | None,
     if not reason:
         if not somebody():
             raise click.UsageError("give a --reason", click.get_current_context())
-        reason = click.prompt(f"Why do you need to see {namespace}/{key}", err=True)
+        reason = prompt(f"Why do you need to see {namespace}/{key}")
     answer = target.api().send("POST", reveal_path(target.env, namespace, key), {"reason": reason})
     emit(output, answer, lambda: [render.bare(answer["value"])])
 

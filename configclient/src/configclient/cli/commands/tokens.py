@@ -11,7 +11,7 @@ from configclient.cli import _render_access as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._moments import EXAMPLES, local, parse_expiry
 from configclient.cli._names import ENVIRONMENT
-from configclient.cli._options import Command, examples, on_service
+from configclient.cli._options import Command, Nouns, examples, on_service
 from configclient.cli._output import as_output, emit
 from configclient.cli._paths import GRANTS, TOKENS, grant_path, token_path
 from configclient.cli._states import first_items
@@ -44,7 +44,14 @@ def _grant_options(command: Command) -> Command:
     return role(namespaces(envs(command)))
 
 
-@click.group("tokens")
+@click.group(
+    "tokens",
+    cls=Nouns,
+    epilog=examples(
+        "configctl tokens list",
+        "configctl tokens create checkout --role service --namespaces payments --env production > checkout.token",
+    ),
+)
 def tokens_command() -> None:
     """List, make and revoke tokens. It takes an admin."""
 
@@ -114,7 +121,14 @@ def revoke_token(service: Service, token: str, yes: bool) -> None:
     click.echo(f"token {found['id']} of {found['name']} revoked")
 
 
-@click.group("grants")
+@click.group(
+    "grants",
+    cls=Nouns,
+    epilog=examples(
+        "configctl grants list --token anna",
+        "configctl grants add anna --role ops --namespaces 'pay*' --env production",
+    ),
+)
 def grants_command() -> None:
     """List, add and remove what tokens may do. It takes an admin."""
 

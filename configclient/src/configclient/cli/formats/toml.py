@@ -12,7 +12,10 @@ TYPED = True
 
 def read(text: str) -> dict[str, Any]:
     """The file's tables."""
-    tables: dict[str, Any] = _without_dates(tomllib.loads(text))
+    try:
+        tables: dict[str, Any] = _without_dates(tomllib.loads(text))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return tables
 
 
