@@ -306,7 +306,7 @@ def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:
 
 
 def _authorise(caller: Caller, terms: Terms, namespace: str, env: str, protected: bool) -> None:
-    if terms.dry_run and caller.may(Action.PROPOSE, namespace, env):
+    if terms.dry_run and not terms.break_glass and caller.may(Action.PROPOSE, namespace, env):
         return  # it shows what a proposal would show
     action = Action.BREAK_GLASS if terms.break_glass and protected else Action.WRITE
     caller.require(action, namespace, env, protected)

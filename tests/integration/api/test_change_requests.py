@@ -266,8 +266,8 @@ def test_a_schema_is_proposed_and_applied(ops: Caller, developer: Caller) -> Non
 def test_break_glass_is_marked(ops: Caller, developer: Caller) -> None:
     """Ops write without a review and say why; release, versions and audit trail keep the reason; developers can't."""
     glass = {"break_glass": {"reason": "INC-1: payments are down"}}
-    refused = developer.put(f"{PRODUCTION}/rate_limit", {"value": 1, **glass})
-    assert refused.status_code == 403
+    for query in ("", "?dry_run=true"):
+        assert developer.put(f"{PRODUCTION}/rate_limit{query}", {"value": 1, **glass}).status_code == 403
     revision = ops.put(f"{PRODUCTION}/rate_limit", {"value": 1, **glass}).json["revision"]
     review = {"break_glass": "INC-1: payments are down"}
     assert ops.get(f"/v1/envs/production/releases/{revision}").json["review"] == review

@@ -4,10 +4,18 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
+
+from configclient.cli.commands import watch
+from configsvc.service import tokens
+from configsvc.service.tokens import Wanted
+from configsvc.store.access import NewGrant
 
 from .conftest import COMMAND, Configctl, Terminal, ended
 
@@ -179,3 +187,29 @@ sys.exit(10 + len(got))
     session.expect_exact("ready")
     session.sendintr()
     assert ended(session)[0] == 11
+
+
+def test_a_watch_ends_with_its_token(
+    configctl: Configctl, stack: Any, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever would wait for ever is told to log in again."""
+    monkeypatch.setattr(watch, "LOOK_S", 0.1)
+    wanted = Wanted(namespace, [NewGrant("viewer", namespace, None)])
+    token = tokens.create(stack.database_url, wanted, actor="the tests")
+    assert configctl("list", namespace, CONFIGSVC_TOKEN=token).code == 0
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(_revoke_when_watching, stack, namespace)
+        outcome = configctl("watch", namespace, CONFIGSVC_TOKEN=token)
+        ended.result(10)
+    assert (outcome.code, "`configctl login` again" in outcome.err.splitlines()[-1]) == (4, True), outcome
+
+
+def _revoke_when_watching(stack: Any, name: str) -> None:
+    """Take a token back when it has been used for a watch."""
+    with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+        deadline = time.monotonic() + 10
+        while not connection.execute(
+            "SELECT 1 FROM watcher WHERE service = 'configctl' AND %s = ANY (namespaces)", [name]
+        ).fetchone():
+            assert time.monotonic() < deadline
+        connection.execute("UPDATE token SET revoked_at = clock_timestamp() WHERE name = %s", [name])

@@ -7,11 +7,16 @@ import click
 
 from configclient import Change
 from configclient.cli import _render as render
+from configclient.cli._errors import CliError, Exit
 from configclient.cli._following import follow
 from configclient.cli._names import KEY, NAMESPACE
 from configclient.cli._options import examples, on_target
 from configclient.cli._output import outputs
+from configclient.cli._paths import ME, with_query
 from configclient.cli._target import Target
+
+# After so long without a change it is asked whether any would come.
+LOOK_S = 10.0
 
 
 @click.command(
@@ -35,9 +40,23 @@ def watch_command(target: Target, namespace: str, key: str | None, output: str) 
         click.echo(f"watching {what} in {target.env} from revision {revision}; Ctrl-C ends", err=True)
         try:
             while True:
-                click.echo(_line(changes.get(), target.env, as_json=output == "json"))
+                try:
+                    change = changes.get(timeout=LOOK_S)
+                except queue.Empty:
+                    _check(target, namespace)
+                else:
+                    click.echo(_line(change, target.env, as_json=output == "json"))
         except KeyboardInterrupt:
             return
+
+
+def _check(target: Target, namespace: str) -> None:
+    """Raises :class:`CliError` where the token may no longer watch; the SDK would wait until it may again."""
+    try:
+        target.api().get(with_query(ME, {"namespace": namespace, "env": target.env}))
+    except CliError as failure:
+        if failure.exit_code is not Exit.UNAVAILABLE:
+            raise
 
 
 def _line(change: Change, env: str, *, as_json: bool) -> str:
