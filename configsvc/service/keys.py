@@ -17,6 +17,8 @@ from configsvc.store.database import Connection, Database, Row
 
 #: One error names this many keys; more would not be read.
 TAKEN_SHOWN_MAX = 20
+#: As many keys at once make the plans of before them wrong.
+MANY_KEYS = 500
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Keys:
                 more = f" and {len(taken) - TAKEN_SHOWN_MAX} more" if len(taken) > TAKEN_SHOWN_MAX else ""
                 are = "is" if len(taken) == 1 else "are"
                 raise Conflict(f"{', '.join(taken[:TAKEN_SHOWN_MAX])}{more} {are} declared in {namespace} already")
+            if len(rows) >= MANY_KEYS:
+                store.count_keys(connection)
             record_declared(connection, caller, namespace, declarations)
         return [rows[each.name] for each in declarations]
 
