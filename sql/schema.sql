@@ -821,6 +821,14 @@ BEGIN
     RETURN v_rewritten;
 END $$;
 
+-- After many keys were declared at once: until Postgres has counted them it plans for a few, and a release of all of them would go
+-- through all of them for each. The table's owner alone may do so.
+CREATE FUNCTION count_keys() RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    ANALYZE config_key;
+END $$;
+
 -- Notes which of an environment's releases in a range half, 99 % and all of the watchers show by now. Looks at the newest thousand of the
 -- last 10 minutes, and at each set of namespaces once.
 CREATE FUNCTION measure_convergence(p_env_id smallint, p_after bigint, p_to bigint) RETURNS void LANGUAGE plpgsql VOLATILE
@@ -924,7 +932,7 @@ GRANT INSERT, UPDATE ON watch_clock TO configsvc_service;
 GRANT INSERT, UPDATE (p99_s, all_s) ON release_convergence TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
 GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, approved_by, commit_release, report_clients, measure_convergence,
-    add_data_key, replace_data_key, rewrap_data_key, keep_secret_values, rewrite_secret_values TO configsvc_service;
+    add_data_key, replace_data_key, rewrap_data_key, keep_secret_values, rewrite_secret_values, count_keys TO configsvc_service;
 
 -- The environments that everybody has. Production is protected from the first minute.
 SELECT create_environment('development', 'For work in progress', false, 1::smallint, 'configsvc migrate');

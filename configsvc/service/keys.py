@@ -17,6 +17,8 @@ from configsvc.store.database import Connection, Database, Row
 
 #: One error names this many keys; more would not be read.
 TAKEN_SHOWN_MAX = 20
+#: As many keys at once make the plans of before them wrong.
+MANY_KEYS = 500
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Keys:
                 more = f" and {len(taken) - TAKEN_SHOWN_MAX} more" if len(taken) > TAKEN_SHOWN_MAX else ""
                 are = "is" if len(taken) == 1 else "are"
                 raise Conflict(f"{', '.join(taken[:TAKEN_SHOWN_MAX])}{more} {are} declared in {namespace} already")
+            if len(rows) >= MANY_KEYS:
+                store.count_keys(connection)
             record_declared(connection, caller, namespace, declarations)
         return [rows[each.name] for each in declarations]
 
@@ -182,10 +186,11 @@ def present_texts(secrets: Secrets, namespace: str, name: str, present: Sequence
     return [row["value"] if row["value_id"] is None else next(opened) for row in present]
 
 
-def give_schema(connection: Connection, env: str, edit: SchemaEdit) -> None:
+def give_schema(connection: Connection, caller: Caller, env: str, edit: SchemaEdit) -> None:
     """Give a key the schema that a request of an environment proposed for it.
 
     Raises:
+        Forbidden: the key has a value where the caller may not look: a refusal would tell of both.
         Conflict: the key was defined anew since, or has a value in another protected environment, whose people did not
             approve this.
         ValidationFailed: a present value would break it.
@@ -195,6 +200,7 @@ def give_schema(connection: Connection, env: str, edit: SchemaEdit) -> None:
         raise Conflict(f"{edit.namespace}/{edit.key} was given another schema since: edit the request, and look again")
     schema = schema_text(edit.schema)
     present = store.values_of_key(connection, key["id"])
+    require_sight(caller, edit.namespace, present)
     if any(row["review_required"] and row["env"] != env for row in present):
         raise Conflict(
             f"{edit.namespace}/{edit.key} has a value in another protected environment: propose its schema there, or, "

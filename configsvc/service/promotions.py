@@ -22,6 +22,8 @@ from configsvc.store.database import Database
 
 #: Keys that an error names; more would not help anybody.
 _NAMED_MAX = 10
+#: Scopes and revisions that one proposal takes values from; each is read whole.
+SOURCES_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,11 @@ class Promotions:
             NotFound, Forbidden, ValidationFailed: as ``promote`` does.
         """
         edits: list[Edit] = []
-        for namespace, source, revision in dict.fromkeys(
-            (each.namespace, each.env, each.revision) for each in promoted
-        ):
+        sources = dict.fromkeys((each.namespace, each.env, each.revision) for each in promoted)
+        if len(sources) > SOURCES_MAX:
+            why = f"take values from {len(sources)} scopes and revisions; one request may from {SOURCES_MAX}"
+            raise ValidationFailed([("changes", why)])
+        for namespace, source, revision in sources:
             self._gate.authorise(caller, env, [namespace], Terms(dry_run=True))  # proposing takes what seeing takes
             state = self._comparisons.state(caller, namespace, source, revision)
             here = [

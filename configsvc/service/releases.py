@@ -116,7 +116,7 @@ class Releases:
             named = [(edit.namespace, edit.key) for edit in write.edits]
             catalog_store.lock_keys(connection, named + [(edit.namespace, edit.key) for edit in write.schemas])
         for edit in write.schemas:
-            give_schema(connection, write.env, edit)
+            give_schema(connection, caller, write.env, edit)
         declared = write.declare_type is not None and self._declare(connection, caller, write, terms)
         outcome = self.written(connection, caller, write, terms)
         if declared:

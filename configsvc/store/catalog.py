@@ -85,6 +85,11 @@ def insert_keys(connection: Connection, **values: Any) -> Sequence[Row]:
     return connection.execute(_SQL["insert_keys"], values).fetchall()
 
 
+def count_keys(connection: Connection) -> None:
+    """Let Postgres plan for as many keys as there are, before it notices by itself, within a minute."""
+    connection.execute(_SQL["count_keys"])
+
+
 def lock_key(connection: Connection, namespace: str, name: str) -> Row | None:
     """Keep a key from being used by commits until the end of the transaction; return id, type, description, secret,
     schema, definition.

@@ -61,6 +61,9 @@ ORDER BY k.name
 ON CONFLICT (namespace_id, name) WHERE deleted_at IS NULL DO NOTHING
 RETURNING id, name, type, description, secret, schema, created_by, created_at
 
+-- count_keys: lets Postgres plan for as many keys as there are
+SELECT count_keys()
+
 -- change_key: a key's description and schema
 UPDATE config_key SET description = %(description)s, schema = %(schema)s,
     definition = definition + (schema IS DISTINCT FROM %(schema)s)::integer

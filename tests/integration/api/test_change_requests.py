@@ -497,6 +497,22 @@ def test_an_approval_is_not_for_a_key_that_was_declared_anew(ops: Caller, develo
     assert "fresh" not in values(ops)
 
 
+def test_applying_a_schema_tells_nothing_of_environments_that_its_author_may_not_see(
+    ops: Caller, limited: Callable[..., Caller]
+) -> None:
+    """Neither their names, nor what is in them; somebody who may look there applies it, and is told."""
+    assert ops.put("/v1/namespaces/payments/envs/staging/config/burst", {"value": 7}).status_code == 200
+    author = limited("developer", "payments", ["production"])
+    change = {"namespace": "payments", "key": "burst", "schema": {"maximum": 6}}
+    request = author.post(REQUESTS, {"changes": [change]}).json
+    assert approve(ops, request).json["status"] == "approved"
+    refused = step(author, request, "apply")
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
+    assert "staging" not in refused.text
+    told = step(ops, request, "apply")
+    assert (told.status_code, "staging would break it" in told.text) == (422, True)
+
+
 def test_a_schema_takes_rights_wherever_the_key_has_a_value(ops: Caller, limited: Callable[..., Caller]) -> None:
     """Without a grant on one of them it is refused, and that environment is not named."""
     ops.put("/v1/namespaces/payments/envs/staging/config/burst", {"value": 1})

@@ -4,8 +4,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
+from configsvc.service.keys import MANY_KEYS
+from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
 from tests.integration.api.test_problems import assert_problem
 
@@ -30,6 +33,15 @@ def test_many_keys_are_declared_at_once(ops: Caller) -> None:
     for key in wanted:
         [event] = ops.get(f"/v1/audit?namespace=payments&key={key['key']}").json["items"]
         assert (event["action"], event["details"]["secret"]) == ("key.declare", key.get("secret", False))
+
+
+def test_many_keys_are_counted_when_they_are_declared(ops: Caller, database: Database) -> None:
+    """Else Postgres would plan for a few, and a release of 10,000 new keys would not end before its time is over."""
+    keys = [{"key": f"k{number}", "type": "int"} for number in range(MANY_KEYS)]
+    assert ops.patch(KEYS, {"keys": keys}).status_code == 200
+    with psycopg.connect(database.superuser_url) as connection:
+        [counted] = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'config_key'").fetchall()
+    assert counted == (MANY_KEYS,)
 
 
 def test_all_are_declared_or_none(ops: Caller) -> None:

@@ -9,6 +9,7 @@ from flask import Flask
 
 from configsvc.service.access import Caller as Asking
 from configsvc.service.comparisons import Comparisons, State
+from configsvc.service.promotions import SOURCES_MAX
 from configsvc.service.secrets import Secrets
 from tests.integration.api.conftest import BREAK_GLASS, Caller
 
@@ -416,3 +417,18 @@ def test_comparing_without_the_right_opens_nothing(
     assert opened == []
     assert ops.get(f"{COMPARE}?envs=staging,production").status_code == 200
     assert len(opened) == 2
+
+
+def test_one_request_reads_only_so_many_scopes_and_revisions(ops: Caller, developer: Caller) -> None:
+    """Each is read whole: thousands in one body would keep a worker for minutes. One revision of many keys passes."""
+    made = ops.patch(KEYS, {"keys": [{"key": f"k{number}", "type": "int"} for number in range(SOURCES_MAX + 1)]})
+    assert made.status_code == 200
+    fill(ops, "staging", **{f"k{number}": number for number in range(SOURCES_MAX + 1)})
+    changes = [
+        {"namespace": "payments", "key": f"k{number}", "promote_from": "staging", "revision": 1 + number}
+        for number in range(SOURCES_MAX + 1)
+    ]
+    refused = developer.post("/v1/envs/development/requests", {"changes": changes})
+    assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "changes")
+    same = [{**change, "revision": 1} for change in changes]
+    assert developer.post("/v1/envs/development/requests", {"changes": same}).status_code == 201
