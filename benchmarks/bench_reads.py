@@ -69,7 +69,8 @@ def main() -> None:
         folder.chmod(0o755)  # as root, Postgres runs as somebody else
         with Stack(folder / "data", workers=1) as stack:
             requests = _prepare(stack, folder / "body")
-            with _floor(stack, folder / "body") as url:
+            surroundings = {"BENCH_DATABASE_URL": stack.database_url, "BENCH_BODY": str(folder / "body")}
+            with gunicorn("benchmarks.bench_reads:create_floor()", "/bytes", surroundings) as (url, _):
                 requests["look-up"] = Request.of(url, "GET", "/look-up", 304)
                 requests["bytes"] = Request.of(url, "GET", "/bytes", 200)
                 _report(requests)
@@ -77,16 +78,16 @@ def main() -> None:
 
 def _prepare(stack: Stack, body: Path) -> dict[str, Request]:
     """Make a scope of 1,000 keys; return the requests about it."""
-    _send(stack, "admin", "POST", "/v1/namespaces", {"name": "bench"})
+    send(stack, "admin", "POST", "/v1/namespaces", {"name": "bench"})
     changes = []
     for number in range(KEYS):
         changes.append({"key": f"some.setting.{number}", "value": f"value {number}"})
-        _send(stack, "ops", "POST", "/v1/namespaces/bench/keys", {"key": changes[-1]["key"], "type": "string"})
-    _send(stack, "ops", "PATCH", f"{SCOPE}/config", {"changes": changes})
-    answer, etag = _send(stack, "viewer", "GET", f"{SCOPE}/config")
+        send(stack, "ops", "POST", "/v1/namespaces/bench/keys", {"key": changes[-1]["key"], "type": "string"})
+    send(stack, "ops", "PATCH", f"{SCOPE}/config", {"changes": changes})
+    answer, etag = send(stack, "viewer", "GET", f"{SCOPE}/config")
     body.write_bytes(answer)
     sync = {"client": {"id": "bench", "service": "bench"}, "env": "development", "namespaces": ["bench"]}
-    first = json.loads(_send(stack, "service", "POST", "/v1/sync", sync)[0])
+    first = json.loads(send(stack, "service", "POST", "/v1/sync", sync)[0])
     again = json.dumps(sync | {"have": first["cursor"], "view": first["view"]}).encode()
     token = f"Bearer {stack.tokens['viewer']}"
     service = f"Bearer {stack.tokens['service']}"
@@ -103,19 +104,20 @@ def _secret_scopes(stack: Stack) -> dict[str, Request]:
     service = f"Bearer {stack.tokens['service']}"
     requests = {}
     for name in ("plain", "secrets"):
-        _send(stack, "admin", "POST", "/v1/namespaces", {"name": name})
+        send(stack, "admin", "POST", "/v1/namespaces", {"name": name})
         changes = []
         for number in range(KEYS + SECRETS):
             changes.append({"key": f"some.setting.{number}", "value": f"value {number}"})
             key = {"key": changes[-1]["key"], "type": "string", "secret": name == "secrets" and number >= KEYS}
-            _send(stack, "ops", "POST", f"/v1/namespaces/{name}/keys", key)
+            send(stack, "ops", "POST", f"/v1/namespaces/{name}/keys", key)
         path = f"/v1/namespaces/{name}/envs/development/config"
-        _send(stack, "ops", "PATCH", path, {"changes": changes})
+        send(stack, "ops", "PATCH", path, {"changes": changes})
         requests[name] = Request.of(stack.url, "GET", path, 200, Authorization=service)
     return requests
 
 
-def _send(stack: Stack, role: str, method: str, path: str, body: object = None) -> tuple[bytes, str]:
+def send(stack: Stack, role: str, method: str, path: str, body: object = None) -> tuple[bytes, str]:
+    """Send one request; the answer's body and ETag."""
     connection = http.client.HTTPConnection(stack.url.removeprefix("http://"), timeout=10)
     data = None if body is None else json.dumps(body)
     connection.request(method, path, data, {"Authorization": f"Bearer {stack.tokens[role]}"})
@@ -128,26 +130,25 @@ def _send(stack: Stack, role: str, method: str, path: str, body: object = None) 
 
 
 @contextmanager
-def _floor(stack: Stack, body: Path) -> Iterator[str]:
-    """Run the floor as configsvc runs."""
+def gunicorn(app: str, path: str, surroundings: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """Run a floor as configsvc runs, until ``path`` is answered; its address and the process of its master."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:configsvc.gunicorn_conf", "--workers", "1"]
-    command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", "benchmarks.bench_reads:create_floor()"]
-    surroundings = os.environ | {"BENCH_DATABASE_URL": stack.database_url, "BENCH_BODY": str(body)}
-    with subprocess.Popen(command, env=surroundings) as process:
+    command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", app]
+    with subprocess.Popen(command, env=os.environ | surroundings) as process:
         try:
-            _wait_for(port)
-            yield f"http://127.0.0.1:{port}"
+            _wait_for(port, path)
+            yield f"http://127.0.0.1:{port}", process.pid
         finally:
             process.terminate()
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(port: int, path: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-            connection.request("GET", "/bytes")
+            connection.request("GET", path)
             connection.getresponse().read()
             connection.close()
         except OSError:

@@ -13,16 +13,20 @@ from configsvc.api import audit as audit_api
 from configsvc.api import catalog as catalog_api
 from configsvc.api import change_requests as requests_api
 from configsvc.api import history as history_api
+from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
+from configsvc.api.routing import App
 from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
+from configsvc.delivery.pace import Pace
 from configsvc.delivery.reports import Reports
 from configsvc.service.access import Authenticator, Permissions
 from configsvc.service.audit import Audit, Refusals
@@ -34,6 +38,7 @@ from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
+from configsvc.service.metrics import Metrics
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
@@ -73,7 +78,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     beside = Comparisons(database, reading, history, secrets)
     promotions = Promotions(database, beside, gate)
     hub = Hub(settings.database_url, database)
-    reports = Reports(database, settings.next_sync_s)
+    pace = Pace(settings.next_sync_s)
+    reports = Reports(database, pace)
     holds = Holds(settings.token_held_max)
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
@@ -87,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     rates, note = Rates(settings.token_requests_per_s), audit_api.refusals(refusals)
     sessions = Sessions(database)
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
@@ -96,9 +102,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     # At the first request, in the process that serves it.
     app.before_request(hub.start)
     app.before_request(reports.start)
+    times = metrics_api.register(app)
     requests.register(app, authenticator, rates, elsewhere=(pages.NAME,))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(database))
+    app.register_blueprint(metrics_api.blueprint(Metrics(database), times))
     app.register_blueprint(catalog_api.blueprint(catalog))
     app.register_blueprint(keys.blueprint(declared, Secrecy(database, secrets, gate)))
     app.register_blueprint(settings_api.blueprint(reading, history))
@@ -109,10 +117,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), settings.next_sync_s))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
     services = Services(catalog, beside, declared, history, gate, plans, change_requests, watching)
     sign_in = SignIn(database, authenticator, sessions, Throttle())
     app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note))
+    app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
 

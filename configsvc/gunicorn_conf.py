@@ -4,16 +4,20 @@ Imports nothing of ours: gunicorn reads this file before gevent has patched the 
 at its import whether it waits in gevent's way.
 """
 
+import gc
 import logging
+import os
 import re
 import resource
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
-# A held request (long poll, stream) is a greenlet of 18 KiB, not a thread; and twice gthread's rate with a look-up.
+# A held request (long poll, stream) is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
 worker_class = "gevent"
 
-# Held requests of clients that poll while Redis is down: 10,000 per worker were measured, at 180 MiB.
+# Held requests of clients that poll while Redis is down: 5,000 per worker are measured (benchmarks/bench_held.py).
 # One token may hold 10,000 (CONFIGSVC_TOKEN_HELD_MAX), and not all there is.
 worker_connections = 12_000
 
@@ -51,6 +55,9 @@ forwarder_headers = ""
 # What was sent stands in quotes there, and may be a header with a token that a slip has made no header.
 _QUOTING = ("Invalid request from ", "Ignored premature client disconnection")
 
+# Where the workers count, in files of memory: whichever of them is asked for metrics answers for all.
+_METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+
 # A socket to control gunicorn by is one more door, and nothing here uses it.
 control_socket_disable = True
 
@@ -62,9 +69,28 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's s
     )
 
 
+def post_worker_init(worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Let the garbage collector come seldom: its walk over what thousands of held requests hold stops the worker."""
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 100)
+
+
 def on_starting(server: Any) -> None:
-    """Keep out of the log what is no request: it is the sender's, and may be secret."""
+    """Keep out of the log what is no request (it is the sender's, and may be secret); make room for metrics."""
     server.log.error_log.addFilter(_cut_quotations)
+    os.environ[_METRICS_DIR] = tempfile.mkdtemp(prefix="configsvc-metrics-", dir=worker_tmp_dir)
+
+
+def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Forget what a worker that is gone measured as its present state."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Remove the metrics with the process."""
+    shutil.rmtree(os.environ[_METRICS_DIR], ignore_errors=True)
 
 
 def _cut_quotations(record: logging.LogRecord) -> bool:

@@ -1,22 +1,30 @@
 """One look-up for all who ask for the same thing at the same time.
 
 Who comes while a look-up runs can't take its answer: it may have been read before they came, and a read is never stale.
-They wait for the next one, which begins after they came, and share that.
+They wait for the next one, which begins after they came, and share that. Who says that something a little older will do
+(``since``) takes whatever look-up began after that moment: all whom one release woke share one.
 """
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
+#: The last look-up of so many keys is remembered. Small things only: large bodies have a memory by size.
+REMEMBERED_MAX = 10_000
+
 
 class _Round(Generic[Value]):
-    """One look-up: its outcome, and the event of its end."""
+    """One look-up: when it began, its outcome, and the event of its end."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
+        self.began = 0.0
         self.value: Value
         self.error: BaseException | None = None
 
@@ -36,22 +44,38 @@ class Together(Generic[Key, Value]):
         self._lock = threading.Lock()
         self._running: dict[Key, _Round[Value]] = {}
         self._next: dict[Key, _Round[Value]] = {}
+        self._last: LRUCache[Key, _Round[Value]] = LRUCache(REMEMBERED_MAX)
 
-    def __call__(self, key: Key) -> Value:
-        """Return what a look-up says that began after this call; whatever it raises is raised for all who wait."""
+    def __call__(self, key: Key, since: float | None = None) -> Value:
+        """Return what a look-up says that began after this call; whatever it raises is raised for all who wait.
+
+        ``since``: a moment of the monotonic clock, if one that began after that will do.
+        An error is nobody's but theirs who waited for it.
+        """
+        since = time.monotonic() if since is None else since
         with self._lock:
+            last = self._last.get(key)
+            if last is not None and last.began > since:
+                return last.value
             before = self._running.get(key)
-            shared = self._next.get(key)
-            mine = _Round[Value]() if shared is None else shared
-            if shared is None:
-                (self._running if before is None else self._next)[key] = mine
+            # The next one may wait for its turn although none runs: its first comer is about to begin it.
+            shared = before if before is not None and before.began > since else self._next.get(key)
+            mine = shared or _Round[Value]()
+            if shared is None and before is not None:
+                self._next[key] = mine
+            elif shared is None:
+                self._begin(key, mine)
         if shared is not None:
             return shared.result()
         if before is not None:
             before.over.wait()
             with self._lock:  # from here on, newcomers wait for the one after this
-                self._running[key] = self._next.pop(key)
+                self._begin(key, self._next.pop(key))
         return self._run(key, mine)
+
+    def _begin(self, key: Key, mine: _Round[Value]) -> None:
+        mine.began = time.monotonic()
+        self._running[key] = mine
 
     def _run(self, key: Key, mine: _Round[Value]) -> Value:
         try:
@@ -62,5 +86,7 @@ class Together(Generic[Key, Value]):
         finally:
             with self._lock:
                 del self._running[key]
+                if mine.error is None:
+                    self._last[key] = mine
             mine.over.set()
         return mine.value

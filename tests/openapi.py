@@ -56,6 +56,7 @@ class Contract:
         content = documented.get("content")
         if content is None:
             return found + ([f"a body: {answer.text}"] if answer.data else [])
-        if answer.content_type not in content:
+        if answer.mimetype not in content:
             return [*found, f"{answer.content_type} instead of {list(content)}"]
-        return found + self.problems_of(content[answer.content_type]["schema"], answer.json)
+        body = answer.json if answer.is_json else answer.text
+        return found + self.problems_of(content[answer.mimetype]["schema"], body)

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
-from configsvc.api.models import KeyChange, NewKey
+from configsvc.api.models import KeyChange, NewKey, NewKeys
 from configsvc.api.requests import caller
 from configsvc.service.keys import Declaration, Keys
 from configsvc.service.secrecy import Secrecy
@@ -32,9 +32,16 @@ def blueprint(keys: Keys, secrecy: Secrecy) -> Blueprint:
     def declare_key(namespace: str) -> Response:
         door.parameters(request)
         body = door.body(request, NewKey)
-        declaration = Declaration(namespace, body.key, body.type, body.description, body.secret, body.schema_)
-        row = keys.declare(caller(), declaration)
+        [row] = keys.declare(caller(), namespace, [_declaration(body)])
         return render.created(_key(namespace, row), f"/v1/namespaces/{namespace}/keys/{body.key}")
+
+    @routes.patch(_KEYS)
+    def declare_keys(namespace: str) -> Response:
+        door.parameters(request)
+        body = door.body(request, NewKeys)
+        wanted = [_declaration(key, f"keys[{position}]") for position, key in enumerate(body.keys)]
+        rows = keys.declare(caller(), namespace, wanted)
+        return render.json_response({"items": [_key(namespace, row) for row in rows]})
 
     @routes.get(f"{_KEYS}/<key>")
     def get_key(namespace: str, key: str) -> Response:
@@ -65,6 +72,10 @@ def blueprint(keys: Keys, secrecy: Secrecy) -> Blueprint:
         return Response(status=204)
 
     return routes
+
+
+def _declaration(body: NewKey, field: str = "") -> Declaration:
+    return Declaration(body.key, body.type, body.description, body.secret, body.schema_, field)
 
 
 def _key(namespace: str, row: Mapping[str, Any]) -> dict[str, object]:

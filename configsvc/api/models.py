@@ -16,6 +16,8 @@ from configsvc.domain import names
 NOTE_CHARACTERS_MAX = 2_000
 #: As many changes as a scope has keys.
 CHANGES_MAX = 10_000
+#: Of one call that declares; as many as a scope has.
+KEYS_MAX = 10_000
 #: Namespaces of one client; each costs work in every sync.
 NAMESPACES_MAX = 100
 #: Of one grant, and of one new token.
@@ -214,6 +216,14 @@ class NewKey(Body):
     description: Text = ""
     secret: bool = False
     schema_: Schema = Field(default=None, alias="schema")
+
+
+class NewKeys(Body):
+    """Keys to declare, all of them or none."""
+
+    model_config = example({"keys": [{"key": "retries", "type": "int"}, {"key": "greeting", "type": "string"}]})
+
+    keys: Annotated[list[NewKey], Field(min_length=1, max_length=KEYS_MAX)]
 
 
 class KeyChange(Body):

@@ -8,9 +8,14 @@ from flask import Response
 from configsvc.domain import strict_json
 
 
+def json_bytes(document: object) -> bytes:
+    """Return ``document`` as JSON."""
+    return strict_json.dumps(document).encode()
+
+
 def json_response(document: object, status: int = 200) -> Response:
     """Return ``document`` as a JSON answer."""
-    return Response(strict_json.dumps(document), status, mimetype="application/json")
+    return Response(json_bytes(document), status, mimetype="application/json")
 
 
 def ready(text: str | bytes) -> Response:

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 
 from configsvc.api import addresses
 from configsvc.errors import Malformed
-from configsvc.service.access import Authenticator, Caller
+from configsvc.service.access import CACHE_S, Authenticator, Caller
 from configsvc.service.holds import Authenticate
 from configsvc.service.rates import Rates
 
@@ -44,7 +44,7 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: 
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         g.address = addresses.of(request.environ)
         if request.endpoint not in OPEN and request.endpoint is not None and request.blueprint not in elsewhere:
-            g.caller = again(authenticator)(fresh=not is_reading())
+            g.caller = again(authenticator)(since=time.monotonic() - (CACHE_S if is_reading() else 0))
             rates.take(g.caller.name)
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
         if "\0" in request.path or b"%00" in request.query_string or b"\0" in request.query_string:
@@ -67,10 +67,7 @@ def is_reading() -> bool:
 
 
 def again(authenticator: Authenticator) -> Authenticate:
-    """Return what authenticates this request, as often as it is asked; a stream may ask when its view has returned.
-
-    ``fresh`` asks the database, as writes do, and reads that were held.
-    """
+    """Return what authenticates this request, as often as it is asked, and when its view has returned, too."""
     return partial(authenticator.authenticate, request.headers.get("Authorization"), g.request_id, g.address)
 
 

@@ -1,4 +1,4 @@
-"""Sync for clients of the SDK, watch for everything else that speaks HTTP."""
+"""Sync for clients of the SDK, watch and its stream for everything else that speaks HTTP."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,53 +6,82 @@ from functools import cache
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
-from configsvc.api.models import SyncClient, SyncRequest
+from configsvc.api.events import Events
+from configsvc.api.held import held, stream
+from configsvc.api.models import SyncRequest
 from configsvc.api.requests import again, caller
 from configsvc.domain import cursors, strict_json
 from configsvc.errors import Malformed
 from configsvc.service.access import Authenticator
+from configsvc.service.bodies import Body
 from configsvc.service.sync import Answer, Asked, Client, Sync
 
 #: How long a watch may be held; most proxies cut at 60 s.
 WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
+#: How long a stream lasts; whoever follows it comes back, perhaps to another worker.
+STREAM_S_MAX = 3600
 #: A client reports within this time after it applied a release, so that an operator sees who has it.
 REPORT_WITHIN_S = 2
 
 
-def blueprint(authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: int) -> Blueprint:
+def blueprint(
+    authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: Callable[[], int]
+) -> Blueprint:
     """Make the blueprint.
 
     ``push``: by environment, what clients need to subscribe (URL and public keys), None without an account for them.
+    ``next_sync_s``: how often clients are asked to sync now.
     """
     routes = Blueprint("sync", __name__)
 
     @cache  # only environments that are there get as far as this
     def tail(env: str) -> str:
-        return strict_json.dumps({"next_sync_s": next_sync_s, "report_within_s": REPORT_WITHIN_S, "push": push(env)})[
-            1:
-        ]
+        return strict_json.dumps({"report_within_s": REPORT_WITHIN_S, "push": push(env)})[1:]
 
     @routes.post("/v1/sync")
     def synchronize() -> Response:
         door.parameters(request)
-        body = door.body(request, SyncRequest)
-        asked = Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
-        answer = sync.sync(caller(), again(authenticator), _client(body.client), asked, body.wait_s)
-        return render.ready(_sync_text(answer, tail(asked.env)))
+        client, asked, wait_s = _read(door.body(request, SyncRequest))
+        who, authenticate = caller(), again(authenticator)
+
+        def answer() -> bytes:
+            text = sync.sync(who, authenticate, client, asked, wait_s, _sync_body)
+            return f'{text}"next_sync_s":{next_sync_s()},{tail(asked.env)}'.encode()
+
+        if not wait_s:
+            return render.ready(answer())
+        # Not where a proxy may send anybody's request next on this connection.
+        return held(answer, None if "X-Forwarded-For" in request.headers else sync.rest)
 
     @routes.get("/v1/namespaces/<namespace>/envs/<env>/watch")
     def watch(namespace: str, env: str) -> Response:
         given = door.parameters(request, ("since", "timeout"))
         timeout_s = door.number(given, "timeout", WATCH_S_DEFAULT, 0, WATCH_S_MAX)
-        answer = sync.watch(caller(), again(authenticator), namespace, env, _since(given.get("since", "0")), timeout_s)
-        return render.ready(_watch_text(answer, namespace))
+        since = _since(given.get("since", "0"))
+        who, authenticate = caller(), again(authenticator)
+
+        def answer() -> bytes:
+            _, text = sync.watch(who, authenticate, namespace, env, since, timeout_s, _watch_body)
+            return text.encode()
+
+        return held(answer)
+
+    @routes.get("/v1/namespaces/<namespace>/envs/<env>/stream")
+    def follow(namespace: str, env: str) -> Response:
+        given = door.parameters(request, ("since", "timeout"))
+        timeout_s = door.number(given, "timeout", STREAM_S_MAX, 0, STREAM_S_MAX)
+        since = _since(request.headers.get("Last-Event-ID") or given.get("since", "0"))
+        who, events = caller(), Events(sync, again(authenticator), namespace, env)
+        return stream(lambda: events.after(who, since, timeout_s))
 
     return routes
 
 
-def _client(said: SyncClient) -> Client:
+def _read(body: SyncRequest) -> tuple[Client, Asked, float]:
+    said = body.client
     rejected = said.rejected.reason if said.rejected else None
-    return Client(said.id, said.service, said.host, said.pid, said.sdk, said.transport, rejected)
+    client = Client(said.id, said.service, said.host, said.pid, said.sdk, said.transport, rejected)
+    return client, Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view), body.wait_s
 
 
 def _since(text: str) -> int | str:
@@ -63,7 +92,8 @@ def _since(text: str) -> int | str:
     return text
 
 
-def _sync_text(answer: Answer, tail: str) -> str:
+def _sync_body(answer: Answer) -> Body:
+    """Make an answer's text up to its last members, which are not the same for all."""
     head = {
         "kind": answer.kind,
         "reset": answer.reset,
@@ -71,16 +101,21 @@ def _sync_text(answer: Answer, tail: str) -> str:
         "cursor": answer.cursor,
         "view": answer.view,
     }
-    bodies = ",".join(f"{strict_json.dumps(name)}:{text}" for name, text in answer.bodies.items())
-    member = {"full": f'"values":{{{bodies}}},', "changes": f'"changes":{{{bodies}}},', "none": ""}[answer.kind]
-    return f"{strict_json.dumps(head)[:-1]},{member}{tail}"
+    parts: list[str | Body] = [f"{strict_json.dumps(head)[:-1]},"]
+    if answer.kind != "none":
+        parts.append('"values":{' if answer.kind == "full" else '"changes":{')
+        for number, (name, body) in enumerate(answer.bodies.items()):
+            parts += [f"{',' if number else ''}{strict_json.dumps(name)}:", body]
+        parts.append("},")
+    return Body.join(parts)
 
 
-def _watch_text(answer: Answer, namespace: str) -> str:
+def _watch_body(answer: Answer) -> Body:
     head = {
         "has_changes": answer.kind != "none",
         "reset": answer.reset,
         "latest_revision": cursors.revision_of(answer.cursor),
         "cursor": answer.cursor,
     }
-    return f'{strict_json.dumps(head)[:-1]},"changes":{answer.bodies.get(namespace, "[]")}}}'
+    [changes] = answer.bodies.values() or ["[]"]
+    return Body.join([f'{strict_json.dumps(head)[:-1]},"changes":', changes, "}"])

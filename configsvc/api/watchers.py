@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
+from configsvc.api.held import held
 from configsvc.api.requests import again, caller
 from configsvc.service.access import Authenticator
 from configsvc.service.convergence import Convergence, Standing
@@ -30,8 +31,8 @@ def blueprint(authenticator: Authenticator, watchers: Watchers, convergence: Con
     @routes.get("/v1/envs/<env>/releases/<revision>/convergence")
     def get_convergence(env: str, revision: str) -> Response:
         wait_s = door.number(door.parameters(request, ("wait",)), "wait", 0, 0, WAIT_S_MAX)
-        standing = convergence.standing(caller(), again(authenticator), env, door.revision(revision), wait_s)
-        return render.json_response(_standing(standing))
+        who, authenticate, wanted = caller(), again(authenticator), door.revision(revision)
+        return held(lambda: render.json_bytes(_standing(convergence.standing(who, authenticate, env, wanted, wait_s))))
 
     return routes
 

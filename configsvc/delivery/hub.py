@@ -9,7 +9,9 @@ The read is authoritative and may move a revision either way (a restore); a hint
     connection lost             connects again every half second; held requests end at their timeouts meanwhile, or with
                                 503 when their tokens are looked at again
     Postgres is back            has the pool replace its dead connections, reads, wakes who waits for what moved
-    thousands wait              they share one event per environment and revision: one set() wakes them all
+    thousands wait              they stand in a line per environment and revision, and are let go in turns: all within a
+                                second, and whoever else asks is served in between. Having been answered they rest until
+                                the last one is: asking again is not to delay those who still wait for news
 
 Plain ``threading``: in a worker patched by gevent the thread is a greenlet, and so is everything that waits.
 """
@@ -18,12 +20,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import psycopg
 
 from configsvc.delivery.bell import Bell
 from configsvc.delivery.faults import FaultLog
+from configsvc.delivery.line import Line
 from configsvc.store import outbox
 from configsvc.store.database import Connection, Database, connect
 
@@ -36,12 +38,21 @@ _STOP_TIMEOUT_S = 5.0
 _CONNECTION = {"application_name": "configsvc hub", "tcp_user_timeout": "2000"}
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A revision (None: not known yet), and the event of its end."""
+#: Answering this many takes some milliseconds: what others wait longer, at each of the few turns that a request takes.
+_WAKE_AT_A_TIME = 20
+#: They all ask again at once: a fifth of the worker is left to the others.
+_RETURN_AT_A_TIME = 10
+_RETURN_IDLE = 0.25
 
-    revision: int | None
-    over: threading.Event = field(default_factory=threading.Event)
+
+class _Seen:
+    """A revision (None: not known yet), who waits for its end, and when that was."""
+
+    def __init__(self, revision: int | None) -> None:
+        self.revision = revision
+        self.over = Line()
+        self.over_at = 0.0
+        self.rest = Line()
 
 
 class Hub:
@@ -57,6 +68,7 @@ class Hub:
         self._bell: Bell
         self._seen: dict[str, _Seen] = {}
         self._unseen = _Seen(None)
+        self._waking: set[_Seen] = set()
         self._faults = FaultLog(log, "hub: Postgres")
 
     def start(self) -> None:
@@ -80,28 +92,34 @@ class Hub:
         """The newest revision of an environment as far as it is known here, None before the first read."""
         return self._look(env).revision
 
-    def next_move(self, env: str, after_revision: int) -> Callable[[float], bool]:
+    def next_move(self, env: str, after_revision: int) -> Callable[[float], float | None]:
         """Return a function that waits until the environment's revision moves on from ``after_revision``.
 
         It waits so many seconds at most, and may be called again: what moves between two calls is not missed. It
-        returns True at once if the revision is greater already, and the moment it moves, backwards (after a restore)
-        too; False if the time is over first. A smaller one here is old news: the caller has read the database just now.
+        returns at once if the revision is greater already, and the moment it moves, backwards (after a restore) too;
+        None if the time is over first. A smaller one here is old news: the caller has read the database just now. What
+        is looked up after the returned moment (of the monotonic clock) shows the move.
         """
         seen = self._look(env)
 
-        def wait(timeout_s: float) -> bool:
+        def wait(timeout_s: float) -> float | None:
             nonlocal seen
             deadline = time.monotonic() + timeout_s
             while True:
                 if seen.revision is not None and seen.revision > after_revision:
-                    return True
+                    return time.monotonic()
                 if not seen.over.wait(max(0.0, deadline - time.monotonic())):
-                    return False
+                    return None
                 if seen.revision is not None:
-                    return True
+                    return seen.over_at
                 seen = self._look(env)
 
         return wait
+
+    def rest(self) -> None:
+        """Wait until all who are being woken are answered, and for a place among those who ask again."""
+        for seen in tuple(self._waking):
+            seen.rest.wait()
 
     def _look(self, env: str) -> _Seen:
         # In this order: whoever gets the old `unseen` and misses what was just added is woken by the event in it.
@@ -151,4 +169,11 @@ class Hub:
         self._seen[env] = _Seen(revision)
         if before is self._unseen:
             self._unseen = _Seen(None)
-        before.over.set()
+        before.over_at = time.monotonic()
+        threading.Thread(target=self._wake, args=(before,), name="configsvc-hub-wake", daemon=True).start()
+
+    def _wake(self, seen: _Seen) -> None:
+        self._waking.add(seen)
+        seen.over.let_go(_WAKE_AT_A_TIME)
+        seen.rest.let_go(_RETURN_AT_A_TIME, _RETURN_IDLE)
+        self._waking.discard(seen)

@@ -31,6 +31,7 @@ class _Waited:
     """Who waits for one release, and how many."""
 
     arrived: threading.Event = field(default_factory=threading.Event)
+    arrived_at: float = 0.0
     waiting: int = 0
 
 
@@ -44,8 +45,8 @@ class Lookout:
         self._looking = False
         self._faults = FaultLog(log, "lookout: Postgres")
 
-    def wait(self, reach: Reach, timeout_s: float) -> bool:
-        """Wait until all clients that a release concerns show it; False after the timeout."""
+    def wait(self, reach: Reach, timeout_s: float) -> float | None:
+        """Wait until all clients that a release concerns show it, and return when (monotonic); None in vain."""
         with self._lock:
             waited = self._waited.setdefault(reach, _Waited())
             waited.waiting += 1
@@ -53,7 +54,7 @@ class Lookout:
                 self._looking = True
                 threading.Thread(target=self._run, name="configsvc-lookout", daemon=True).start()
         try:
-            return waited.arrived.wait(timeout_s)
+            return waited.arrived_at if waited.arrived.wait(timeout_s) else None
         finally:
             with self._lock:
                 waited.waiting -= 1
@@ -84,4 +85,5 @@ class Lookout:
             for reach in arrived:
                 # Who comes from now on waits for a look of its own.
                 if (waited := self._waited.pop(reach, None)) is not None:
+                    waited.arrived_at = time.monotonic()
                     waited.arrived.set()

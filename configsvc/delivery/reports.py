@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import psycopg
 
 from configsvc.delivery.faults import FaultLog
+from configsvc.delivery.pace import Pace
 from configsvc.errors import Unavailable
 from configsvc.store import watch as store
 from configsvc.store.database import Database
@@ -22,6 +23,8 @@ from configsvc.store.watch import Report
 log = logging.getLogger(__name__)
 
 _WRITE_EVERY_S = 1.0
+#: After a release thousands report together: making one statement of all would hold up the worker's other requests.
+_WRITE_AT_A_TIME = 500
 #: Clients remembered while Postgres is away; the newest report of each. More than a worker can hold requests for.
 _CLIENTS_MAX = 20_000
 _TIDY_EVERY_WRITES = 60
@@ -34,10 +37,10 @@ _LIVE_S_MIN = 75.0
 class Reports:
     """Collects reports and writes them."""
 
-    def __init__(self, database: Database, next_sync_s: float) -> None:
-        """``next_sync_s``: how often clients are asked to sync."""
+    def __init__(self, database: Database, pace: Pace) -> None:
+        """``pace``: counts the clients, and says how often they are asked to sync."""
         self._database = database
-        self._live_s = max(_LIVE_SYNCS * next_sync_s, _LIVE_S_MIN)
+        self._pace = pace
         self._lock = threading.Lock()
         self._pending: dict[str, tuple[Report, float]] = {}
         self._starting = threading.Lock()
@@ -56,6 +59,7 @@ class Reports:
 
     def add(self, report: Report) -> None:
         """Remember what a client said; it is written within a second."""
+        self._pace.heard(report.client_id)
         with self._lock:
             if report.client_id in self._pending or len(self._pending) < _CLIENTS_MAX:
                 self._pending[report.client_id] = report, time.monotonic()
@@ -88,5 +92,7 @@ class Reports:
                 self._faults.failed(error)
 
     def _write(self, taken: Sequence[tuple[Report, float]]) -> None:
-        now = time.monotonic()
-        store.report(self._database, [(report, now - said_at) for report, said_at in taken], self._live_s)
+        live_s = max(_LIVE_SYNCS * self._pace.next_sync_s(), _LIVE_S_MIN)
+        for first in range(0, len(taken) or 1, _WRITE_AT_A_TIME):
+            some, now = taken[first : first + _WRITE_AT_A_TIME], time.monotonic()
+            store.report(self._database, [(report, now - said_at) for report, said_at in some], live_s)

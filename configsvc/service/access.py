@@ -4,12 +4,8 @@ import hashlib
 import hmac
 import re
 import secrets
-import threading
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-
-from cachetools import TTLCache
 
 from configsvc.domain.policy import Access, Action, Grant, decide, needed
 from configsvc.errors import Forbidden, Hidden, Unauthenticated
@@ -23,8 +19,6 @@ _TOKEN = re.compile(r"cfg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 #: Reads take a token's rights from memory for so long: a revoked one reads for 5 s more, and a sync costs one look-
 #: up, not two.
 CACHE_S = 5.0
-#: Tokens remembered at a time. A token that was forgotten costs a look-up.
-CACHE_TOKENS_MAX = 10_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class Identity:
     grants: tuple[Grant, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, from where."""
 
@@ -145,46 +139,29 @@ class Authenticator:
     """Turns the Authorization header into a Caller."""
 
     def __init__(self, database: Database) -> None:
-        # All held requests of a token are authenticated at the same moment: after every release.
-        self._token = Together[str, Row | None](lambda token_id: store.token_by_id(database, token_id))
-        self._mark_used = partial(store.mark_used, database)
-        #: Of all who share one look-up, one notes that the token is in use.
-        self._noted: TTLCache[str, bool] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
-        self._lock = threading.Lock()
-        self._seen: TTLCache[str, Identity] = TTLCache(CACHE_TOKENS_MAX, CACHE_S)
+        self._database = database
+        self._identity = Together(self._look_up)
 
-    def authenticate(self, authorization: str | None, request_id: str, address: str, *, fresh: bool) -> Caller:
+    def authenticate(self, authorization: str | None, request_id: str, address: str, *, since: float) -> Caller:
         """Return the caller.
 
-        ``fresh``: ask the database, as every write does; a read may take rights that are up to ``CACHE_S`` old.
+        ``since``: the moment (of the monotonic clock) at which its rights may have been looked up at the earliest. For
+        a write that is now; a read may take what is up to ``CACHE_S`` old.
 
         Raises:
             Unauthenticated: no token, or one that is unknown, expired or revoked.
         """
         token_id, secret = _split(authorization)
-        digest = hashlib.sha256(secret.encode()).digest()
-        cache_key = f"{token_id}{digest.hex()}"
-        with self._lock:
-            known = None if fresh else self._seen.get(cache_key)
-        if known is None:
-            known = self._look_up(token_id, digest)
-            with self._lock:
-                self._seen[cache_key] = known
+        known = self._identity((token_id, hashlib.sha256(secret.encode()).digest()), since)
         return Caller(known, Origin(known.name, request_id, address))
 
-    def _note_use(self, token_id: str) -> None:
-        with self._lock:
-            noted = self._noted.setdefault(token_id, False)
-            self._noted[token_id] = True
-        if not noted:
-            self._mark_used(token_id)
-
-    def _look_up(self, token_id: str, digest: bytes) -> Identity:
-        row = self._token(token_id)
+    def _look_up(self, token: tuple[str, bytes]) -> Identity:
+        token_id, digest = token
+        row = store.token_by_id(self._database, token_id)
         if not hmac.compare_digest(digest, row["secret_hash"] if row else bytes(32)) or row is None:
             raise Unauthenticated("this token is unknown, expired or revoked")
         if row["long_unused"]:
-            self._note_use(token_id)
+            store.mark_used(self._database, token_id)
         return Identity(token_id, row["name"], row["principal"], row["expires_at"], grants_of(row))
 
 

@@ -10,7 +10,7 @@ them, else with what shows of a secret.
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -72,6 +72,17 @@ class Body:
                 text = []
         return cls((*texts, "".join([*text, last])), tuple(holes))
 
+    @classmethod
+    def join(cls, parts: Iterable["str | Body"]) -> "Body":
+        """Put texts and bodies together."""
+        texts, holes = [""], list[Hole]()
+        for part in parts:
+            first, *others = (part,) if isinstance(part, str) else part.texts
+            texts[-1] += first
+            texts += others
+            holes += () if isinstance(part, str) else part.holes
+        return cls(tuple(texts), tuple(holes))
+
     def masked(self) -> str:
         """Return it as those see it who may not read secrets."""
         return self._filled([hole.masked for hole in self.holes])
@@ -82,12 +93,6 @@ class Body:
         return self._filled(
             [f"{hole.before}{value}{hole.after}" for hole, value in zip(self.holes, values, strict=True)]
         )
-
-    def within(self, before: str, after: str) -> "Body":
-        """Return it with something around it."""
-        first, *others = self.texts
-        *others, last = [before + first, *others]
-        return Body((*others, last + after), self.holes)
 
     def size(self) -> int:
         """Return about how many bytes it takes."""
@@ -109,10 +114,12 @@ class Bodies:
         # Two readers who miss the same body: one renders, the other waits for it.
         remembered = cached(
             LRUCache(CACHE_BYTES_MAX, getsizeof=_size),
-            key=lambda kind, label, _: (kind, label),
+            key=lambda kind, name, _: (kind, name),
             condition=threading.Condition(),
         )
-        self._remember: Callable[[object, Label, Callable[[], Any]], Any] = remembered(lambda _, __, render: render())
+        self._remember: Callable[[Hashable, Hashable, Callable[[], Any]], Any] = remembered(
+            lambda _, __, render: render()
+        )
 
     def document(self, label: Label, clear: bool, around: Callable[[], tuple[str, str]]) -> bytes:
         """Return a whole answer, ready to be sent: what is ``around`` the JSON object of the scope's values, and these.
@@ -128,24 +135,32 @@ class Bodies:
 
     def _with_holes(self, label: Label, around: Callable[[], tuple[str, str]]) -> Body | None:
         body = self._body("values", label, self._values)
-        return body.within(*around()) if body.holes else None
+        before, after = around()
+        return Body.join([before, body, after]) if body.holes else None
 
     def _document(self, label: Label, around: Callable[[], tuple[str, str]]) -> bytes:
         before, after = around()
         return f"{before}{self.values(label, clear=False)}{after}".encode()
 
+    def answer(self, name: Hashable, make: Callable[[], Body]) -> str:
+        """Return a whole answer that is always the same under its name, all its holes filled with values."""
+        body: Body = self._remember("answer", name, make)
+        return body.clear(self._secrets)
+
     def values(self, label: Label, clear: bool) -> str:
         """Return the JSON object of a scope's values at a release."""
-        return self._text(self._body("values", label, self._values), clear)
+        body = self.values_body(label, clear)
+        return body.clear(self._secrets)
 
-    def changes(self, label: Label, after: int, clear: bool) -> str:
-        """Return the JSON list of what changed in a scope after a revision and up to the label's."""
-        return self._text(self._body(("changes", after), label, lambda label: self._changes(label, after)), clear)
+    def values_body(self, label: Label, clear: bool) -> Body:
+        """Return the JSON object of a scope's values at a release, with holes for those that may be shown."""
+        return _shown(self._body("values", label, self._values), clear)
 
-    def _text(self, body: Body, clear: bool) -> str:
-        return body.clear(self._secrets) if clear else body.masked()
+    def changes_body(self, label: Label, after: int, clear: bool) -> Body:
+        """Return the JSON list of what changed in a scope after a revision and up to the label's, likewise."""
+        return _shown(self._body(("changes", after), label, lambda label: self._changes(label, after)), clear)
 
-    def _body(self, kind: object, label: Label, make: Callable[[Label], Body]) -> Body:
+    def _body(self, kind: Hashable, label: Label, make: Callable[[Label], Body]) -> Body:
         body: Body = self._remember(kind, label, lambda: make(label))
         return body
 
@@ -156,6 +171,10 @@ class Bodies:
     def _changes(self, label: Label, after: int) -> Body:
         rows = store.changes_between(self._database, label.env_id, [label.namespace_id], after, label.revision)
         return Body.of("[", (_change(label, row) for row in rows), "]")
+
+
+def _shown(body: Body, clear: bool) -> Body:
+    return body if clear or not body.holes else Body((body.masked(),), ())
 
 
 def _value(label: Label, row: Row) -> str | Hole:

@@ -70,7 +70,7 @@ class Convergence:
             left_s = deadline - time.monotonic()
             if standing.converged or left_s <= 0:
                 return standing
-            caller = self._holds.hold(
+            caller, _ = self._holds.hold(
                 caller,
                 authenticate,
                 lambda again: self._history.visible(again, env, revision),

@@ -1,8 +1,9 @@
 """Requests that are held until something happens: how many a token may have, and that it still may have them.
 
 Who holds asks again every few seconds whether the caller may still have an answer, from the authenticator's memory, so
-that thousands of held requests of one token cost one look-up in ``CACHE_S``; and the database once more at the end. A
-token that was revoked, and a grant that was taken away, end what they hold within ``RECHECK_S + CACHE_S``, under 10 s.
+that thousands of held requests of one token cost one look-up in ``CACHE_S``; and once more at the end, for rights that
+were looked up after what happened. A token that was revoked, and a grant that was taken away, end what they hold within
+``RECHECK_S + CACHE_S``, under 10 s.
 """
 
 import threading
@@ -13,10 +14,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from configsvc.errors import RateLimited
-from configsvc.service.access import Caller
+from configsvc.service.access import CACHE_S, Caller
 
-#: Between two looks at the rights of a held request.
-RECHECK_S = 4.0
+#: Between two looks at the rights of a held request. Nearly all syncs are over before: they are held 5 s at most.
+RECHECK_S = 4.9
+#: How old what is read may be where a hold ends that nothing has ended. Of thousands a thousand do so each second, and
+#: one look-up is for many.
+LOOK_S = 0.1
 #: Places get free whenever something happens in the environment, or a hold is over.
 RETRY_AFTER_S = 5
 
@@ -24,9 +28,14 @@ RETRY_AFTER_S = 5
 class Authenticate(Protocol):
     """Authenticates the same request again."""
 
-    def __call__(self, *, fresh: bool) -> Caller:
-        """Return the caller as of now; not ``fresh``: as of ``CACHE_S`` ago at most. Raises Unauthenticated."""
+    def __call__(self, *, since: float) -> Caller:
+        """Return the caller by rights looked up after a moment of the monotonic clock. Raises Unauthenticated."""
         ...
+
+
+#: Waits for something, so many seconds at most. Returns the moment (of the monotonic clock) after which every look-up
+#: shows that it has happened, and None if it has not. Called again it waits on where it left off.
+Wait = Callable[[float], float | None]
 
 
 class Holds:
@@ -43,12 +52,13 @@ class Holds:
         caller: Caller,
         authenticate: Authenticate,
         check: Callable[[Caller], object],
-        wait: Callable[[float], bool],
+        wait: Wait,
         timeout_s: float,
-    ) -> Caller:
-        """Wait for something, at most ``timeout_s``, and return the caller as the database knows it then.
+    ) -> tuple[Caller, float]:
+        """Wait for something, at most ``timeout_s``.
 
-        ``wait``: returns True when it has happened, False after so many seconds; called again where it left off.
+        Returns the caller as the database knows it then, and the moment since when what is looked up is new enough.
+
         ``check``: raises what ends the hold, for a caller who may no longer have an answer.
 
         Raises:
@@ -57,12 +67,13 @@ class Holds:
         """
         deadline = time.monotonic() + timeout_s
         with self._place(caller.name):
-            while not wait(min(timeout_s, RECHECK_S)):
+            while (moved_at := wait(min(timeout_s, RECHECK_S))) is None:
                 timeout_s = deadline - time.monotonic()
                 if timeout_s <= 0:
                     break
-                check(authenticate(fresh=False))
-        return authenticate(fresh=True)
+                check(authenticate(since=time.monotonic() - CACHE_S))
+        since = time.monotonic() - LOOK_S if moved_at is None else moved_at
+        return authenticate(since=since), since
 
     @contextmanager
     def _place(self, name: str) -> Iterator[None]:

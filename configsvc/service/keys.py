@@ -15,17 +15,24 @@ from configsvc.store import audit
 from configsvc.store import catalog as store
 from configsvc.store.database import Connection, Database, Row
 
+#: One error names this many keys; more would not be read.
+TAKEN_SHOWN_MAX = 20
+
 
 @dataclass(frozen=True)
 class Declaration:
-    """A key to declare. ``schema``: JSON Schema 2020-12, None without one."""
+    """A key to declare. ``schema``: JSON Schema 2020-12, None without one. ``field``: where it stands in the body."""
 
-    namespace: str
     name: str
     type: str
     description: str = ""
     secret: bool = False
     schema: object = None
+    field: str = ""
+
+    def at(self, name: str) -> str:
+        """Return how errors name a part of it."""
+        return f"{self.field}.{name}" if self.field else name
 
 
 class Keys:
@@ -51,26 +58,27 @@ class Keys:
             raise _no_key(namespace, name)
         return row
 
-    def declare(self, caller: Caller, declaration: Declaration) -> Row:
-        """Declare a key.
+    def declare(self, caller: Caller, namespace: str, declarations: Sequence[Declaration]) -> Sequence[Row]:
+        """Declare keys of a namespace, all of them or none.
 
         Raises:
-            ValidationFailed: the name or the schema is not possible, or secrets can't be kept here.
-            Conflict: the key is declared already.
+            ValidationFailed: a name or a schema is not possible, a key stands twice, or secrets can't be kept here.
+            Conflict: some are declared already; they are named.
         """
-        names.check_key(declaration.name)
-        caller.require(Action.DECLARE, declaration.namespace, None)
-        if declaration.secret:
+        _check_names(declarations)
+        caller.require(Action.DECLARE, namespace, None)
+        if any(each.secret for each in declarations):
             self._secrets.require_keys()
+        if not store.namespace_exists(self._database, namespace):
+            raise not_found(namespace, None)
         with self._database.transaction() as connection:
-            row = declare(connection, caller, declaration)
-            if row is not None:
-                record_declared(connection, caller, declaration)
-        if row is not None:
-            return row
-        if not store.namespace_exists(self._database, declaration.namespace):
-            raise not_found(declaration.namespace, None)
-        raise Conflict(f"{declaration.name} is declared in {declaration.namespace} already")
+            rows = {row["name"]: row for row in declare(connection, caller, namespace, declarations)}
+            if taken := [each.name for each in declarations if each.name not in rows]:
+                more = f" and {len(taken) - TAKEN_SHOWN_MAX} more" if len(taken) > TAKEN_SHOWN_MAX else ""
+                are = "is" if len(taken) == 1 else "are"
+                raise Conflict(f"{', '.join(taken[:TAKEN_SHOWN_MAX])}{more} {are} declared in {namespace} already")
+            record_declared(connection, caller, namespace, declarations)
+        return [rows[each.name] for each in declarations]
 
     def change(
         self, caller: Caller, namespace: str, name: str, changes: dict[str, object], break_glass: str | None
@@ -215,37 +223,50 @@ def record_schema(
     )
 
 
-def record_declared(connection: Connection, caller: Caller, declaration: Declaration) -> None:
-    """Record that a key was declared, at the end of the transaction: what it locks comes last."""
-    details = {"key": declaration.name, "type": declaration.type, "secret": declaration.secret}
-    audit.record(connection, caller.origin, "key.declare", details, namespaces=[declaration.namespace])
+def record_declared(
+    connection: Connection, caller: Caller, namespace: str, declarations: Sequence[Declaration]
+) -> None:
+    """Record that keys of a namespace were declared, at the end of the transaction: what it locks comes last."""
+    details = [{"key": each.name, "type": each.type, "secret": each.secret} for each in declarations]
+    audit.record_all(connection, caller.origin, "key.declare", details, namespaces=[namespace])
 
 
-def declare(connection: Connection, caller: Caller, declaration: Declaration) -> Row | None:
-    """Declare a key in the caller's transaction; ``record_declared`` belongs to it.
+def declare(
+    connection: Connection, caller: Caller, namespace: str, declarations: Sequence[Declaration]
+) -> Sequence[Row]:
+    """Declare keys of a namespace in the caller's transaction; ``record_declared`` belongs to it.
 
-    Returns None where the name is taken or the namespace unknown.
+    Returns those that were declared: not those whose names are taken, and none where the namespace is unknown.
     """
-    return store.insert_key(
+    return store.insert_keys(
         connection,
-        namespace=declaration.namespace,
-        name=declaration.name,
-        type=declaration.type,
-        description=declaration.description,
-        secret=declaration.secret,
-        schema=schema_text(declaration.schema),
+        namespace=namespace,
+        names=[each.name for each in declarations],
+        types=[each.type for each in declarations],
+        descriptions=[each.description for each in declarations],
+        secrets=[each.secret for each in declarations],
+        schemas=[schema_text(each.schema, each.at("schema")) for each in declarations],
         actor=caller.name,
     )
 
 
-def schema_text(schema: object) -> str | None:
+def schema_text(schema: object, field: str = "schema") -> str | None:
     """Return the canonical text of a schema, None without one; ValidationFailed says what is wrong with it."""
     if schema is None:
         return None
     try:
         return schemas.to_text(schema)
     except ValueError as error:
-        raise ValidationFailed([("schema", str(error))]) from None
+        raise ValidationFailed([(field, str(error))]) from None
+
+
+def _check_names(declarations: Sequence[Declaration]) -> None:
+    seen: set[str] = set()
+    for each in declarations:
+        names.check_key(each.name, each.at("key"))
+        if each.name in seen:
+            raise ValidationFailed([(each.at("key"), "stands here a second time")])
+        seen.add(each.name)
 
 
 def _no_key(namespace: str, name: str) -> NotFound:

@@ -120,7 +120,7 @@ class Releases:
         declared = write.declare_type is not None and self._declare(connection, caller, write, terms)
         outcome = self.written(connection, caller, write, terms)
         if declared:
-            record_declared(connection, caller, _declaration(write))
+            record_declared(connection, caller, write.edits[0].namespace, [_declaration(write)])
         for edit in write.schemas:
             record_schema(
                 connection, caller, edit.namespace, edit.key, edit.schema, {"request": (write.request or [0])[0]}
@@ -278,7 +278,7 @@ class Releases:
         protected = bool(row["review_required"])
         _authorise(caller, terms, edit.namespace, write.env, protected)
         caller.require(Action.DECLARE, edit.namespace, None)
-        declared = row["key_id"] is None and declare(connection, caller, _declaration(write)) is not None
+        declared = row["key_id"] is None and bool(declare(connection, caller, edit.namespace, [_declaration(write)]))
         if row["key_id"] is None:
             # Somebody may have declared it at the same moment, as something else.
             row = catalog_store.resolve_keys(connection, write.env, [(edit.namespace, edit.key)])[0]
@@ -295,7 +295,7 @@ def _foreseen(row: Row) -> dict[str, object] | None:
 
 def _declaration(write: Write) -> Declaration:
     (edit,) = write.edits
-    return Declaration(edit.namespace, edit.key, write.declare_type or "")
+    return Declaration(edit.key, write.declare_type or "")
 
 
 def _check_condition(condition: Condition, edits: Sequence[Edit]) -> None:

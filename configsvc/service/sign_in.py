@@ -1,6 +1,7 @@
 """The ways in: a password, an API token, a link that works once. Each begins a session."""
 
 import secrets
+import time
 from dataclasses import dataclass
 
 from argon2.exceptions import VerificationError
@@ -64,7 +65,9 @@ class SignIn:
         """
         self._throttle.wait("", visit.address)
         try:
-            caller = self._authenticator.authenticate(f"Bearer {token}", visit.request_id, visit.address, fresh=True)
+            caller = self._authenticator.authenticate(
+                f"Bearer {token}", visit.request_id, visit.address, since=time.monotonic()
+            )
         except Unauthenticated:
             self._throttle.failed("", visit.address)
             raise ValidationFailed([("token", "is unknown, expired or revoked")]) from None

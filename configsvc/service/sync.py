@@ -5,17 +5,19 @@ answer is of one moment. Everything else in it is history, which never changes.
 """
 
 import hashlib
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Literal, Protocol
 
 from configsvc.domain import cursors
-from configsvc.domain.policy import Action
+from configsvc.domain.policy import Access, Action, Grant, decide
 from configsvc.errors import NotFound, RateLimited
 from configsvc.service.access import Caller, not_found
-from configsvc.service.bodies import Bodies, Label
-from configsvc.service.holds import Authenticate, Holds
+from configsvc.service.bodies import Bodies, Body, Label
+from configsvc.service.holds import LOOK_S, Authenticate, Holds, Wait
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
 from configsvc.store.watch import Report
@@ -23,13 +25,22 @@ from configsvc.together import Together
 
 #: A client further behind gets the whole scope: reading its keys then costs less than reading the releases between.
 CHANGES_REVISIONS_MAX = 1_000
+#: Holds end up to this part before their time. Else those whom one pause has brought together would stay together, and
+#: come as a herd every five seconds.
+HOLD_JITTER = 0.2
+#: Views remembered at a time: one for all instances of an application.
+VIEWS_MAX = 10_000
 
 
 class Waker(Protocol):
     """Wakes a held request when its environment moves (the hub)."""
 
-    def next_move(self, env: str, after_revision: int) -> Callable[[float], bool]:
-        """Return what waits, so many seconds at a time, until the environment moves on from a revision."""
+    def next_move(self, env: str, after_revision: int) -> Wait:
+        """Return what waits until the environment moves on from a revision."""
+        ...
+
+    def rest(self) -> None:
+        """Wait while others are being woken."""
         ...
 
 
@@ -41,7 +52,7 @@ class Collector(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Client:
     """Who syncs, as it says itself."""
 
@@ -54,12 +65,12 @@ class Client:
     rejected: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What a client has and wants. ``have`` and ``view`` are None together, when it has nothing whole."""
 
     env: str
-    namespaces: Sequence[str]
+    namespaces: tuple[str, ...]
     have: str | None
     view: str | None
 
@@ -85,17 +96,24 @@ class State:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to tell the client. ``bodies``: ready JSON by namespace, as ``kind`` says; those that changed, or all."""
+    """What to tell the client. ``bodies``: JSON by namespace, as ``kind`` says; those that changed, or all."""
 
     kind: Literal["full", "changes", "none"]
     reset: bool
     cursor: str
     view: str
-    bodies: Mapping[str, str] = field(repr=False)
+    bodies: Mapping[str, Body] = field(repr=False)
+
+
+#: Makes the text of an answer. It is made once for all who get the same, so it may depend on nothing else.
+Render = Callable[[Answer], Body]
 
 
 class Sync:
-    """Answers sync and watch."""
+    """Answers sync and watch.
+
+    Thousands ask for the same: they share what is looked up, and the text of the answer.
+    """
 
     def __init__(self, database: Database, bodies: Bodies, waker: Waker, holds: Holds, collector: Collector) -> None:
         self._database = database
@@ -105,29 +123,52 @@ class Sync:
         self._collector = collector
         # Many clients of one environment sync at the same moment: after every release, and after every outage.
         self._newest = Together[str, Row | None](lambda env: store.newest(database, env))
+        self._labels = Together[tuple[str, tuple[str, ...], int | None], Row | None](
+            lambda key: store.labels(database, *key)
+        )
 
-    def sync(self, caller: Caller, authenticate: Authenticate, client: Client, asked: Asked, wait_s: float) -> Answer:
+    def sync(
+        self,
+        caller: Caller,
+        authenticate: Authenticate,
+        client: Client,
+        asked: Asked,
+        wait_s: float,
+        render: Render,
+    ) -> str:
         """Answer at once if there is news, else as soon as there is, at the latest after ``wait_s`` seconds.
 
         A caller with too many held requests is not held: what it has is the newest, and clients ask less often then.
         """
-        deadline = time.monotonic() + wait_s
-        view = self._view(caller, asked)
-        cursor = self._cursor(asked.env)
+        now = time.monotonic()
+        deadline = now + wait_s * (1 - HOLD_JITTER * random.random())  # noqa: S311  # no secret
+        view = _view(caller.identity.grants, asked.env, asked.namespaces)
+        # What happens after a look that is a little old ends the hold at once.
+        cursor = self._cursor(asked.env, now - LOOK_S if wait_s else now)
+        if cursor != asked.have:
+            cursor = self._cursor(asked.env, now)
         if cursor != asked.have or view.word != asked.view:
-            return self._news(client, asked, view)
+            state = self._state(asked, now)
+            self._collector.add(_report(client, asked, asked.have if state.known else None))
+            return self._news(asked, state, view, render)
         # The usual case costs one look-up: what the client has is the newest, so its namespaces are still there.
         self._collector.add(_report(client, asked, asked.have))
+        since = now
         while cursor == asked.have and view.word == asked.view and (left_s := deadline - time.monotonic()) > 0:
             try:
-                caller = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, left_s)
+                caller, since = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, left_s)
             except RateLimited:
                 break
-            view = self._view(caller, asked)
-            cursor = self._cursor(asked.env)
+            view = _view(caller.identity.grants, asked.env, asked.namespaces)
+            cursor = self._cursor(asked.env, since)
         if cursor != asked.have or view.word != asked.view:
-            return self._answer(asked, self._state(asked), view)
-        return Answer("none", False, cursor, view.word, {})
+            return self._news(asked, self._state(asked, since), view, render)
+        nothing = Answer("none", False, cursor, view.word, {})
+        return self._bodies.answer((render, cursor, view.word), partial(render, nothing))
+
+    def rest(self) -> None:
+        """Wait before the next request of a client that was held, while others are still waiting for their news."""
+        self._waker.rest()
 
     def watch(
         self,
@@ -135,52 +176,45 @@ class Sync:
         authenticate: Authenticate,
         namespace: str,
         env: str,
-        since: int | str,
+        have: int | str,
         timeout_s: float,
-    ) -> Answer:
+        render: Render,
+    ) -> tuple[str, str]:
         """Answer as soon as the scope has changed since a revision or a cursor, at the latest after ``timeout_s``.
+
+        Returns the cursor to go on from, and the text.
 
         Raises:
             RateLimited: there is nothing new, and the caller has too many held requests. An answer at once would have
                 a simple client ask again at once.
         """
-        deadline = time.monotonic() + timeout_s
-        asked = Asked(env, [namespace], None, None)
+        since = time.monotonic()
+        deadline = since + timeout_s
+        asked = Asked(env, (namespace,), None, None)
         while True:
-            view = self._view(caller, asked)
-            state = self._state(asked, since)
-            after = since if isinstance(since, int) else cursors.revision_of(since) or 0
-            label = state.scopes[namespace]
-            clear = namespace in view.clear
-            if not state.known:
-                return Answer("full", True, state.cursor, view.word, {namespace: self._bodies.changes(label, 0, clear)})
+            view = _view(caller.identity.grants, asked.env, asked.namespaces)
+            state = self._state(asked, since, have)
+            answer = self._watched(state, view, namespace, have)
             left_s = deadline - time.monotonic()
-            if label.revision > after:
-                changes = self._bodies.changes(label, after, clear)
-                return Answer("changes", False, state.cursor, view.word, {namespace: changes})
-            if left_s <= 0:
-                return Answer("none", False, state.cursor, view.word, {})
-            caller = self._hold(caller, authenticate, asked, state.revision, left_s)
+            if answer.kind != "none" or left_s <= 0:
+                name = render, have, asked, state.cursor, view.word
+                return state.cursor, self._bodies.answer(name, partial(render, answer))
+            caller, since = self._hold(caller, authenticate, asked, state.revision, left_s)
 
     def _hold(
         self, caller: Caller, authenticate: Authenticate, asked: Asked, after_revision: int, timeout_s: float
-    ) -> Caller:
+    ) -> tuple[Caller, float]:
         wait = self._waker.next_move(asked.env, after_revision)
-        return self._holds.hold(caller, authenticate, lambda again: self._view(again, asked), wait, timeout_s)
 
-    def _view(self, caller: Caller, asked: Asked) -> View:
-        """Check the rights."""
-        missing = [name for name in asked.namespaces if not caller.may(Action.READ, name, asked.env)]
-        if missing:
-            raise _missing(missing, asked.env)
-        rights = [(name, caller.may(Action.READ_SECRETS, name, asked.env)) for name in sorted(asked.namespaces)]
-        word = hashlib.sha256(repr(rights).encode()).hexdigest()[:16]
-        return View(word, frozenset(name for name, clear in rights if clear))
+        def check(again: Caller) -> View:
+            return _view(again.identity.grants, asked.env, asked.namespaces)
 
-    def _state(self, asked: Asked, since: int | str | None = None) -> State:
-        have = asked.have if since is None else since
+        return self._holds.hold(caller, authenticate, check, wait, timeout_s)
+
+    def _state(self, asked: Asked, since: float, have: int | str | None = None) -> State:
+        have = asked.have if have is None else have
         have_revision = cursors.revision_of(have) if isinstance(have, str) else have
-        row = store.labels(self._database, asked.env, asked.namespaces, have_revision)
+        row = self._labels((asked.env, asked.namespaces, have_revision), since)
         if row is None:
             raise not_found(None, asked.env)
         scopes = row["scopes"] or {}
@@ -202,27 +236,53 @@ class Sync:
         }
         return State(row["revision"], cursors.render(row["revision"], row["hash"]), labels, known)
 
-    def _cursor(self, env: str) -> str:
-        row = self._newest(env)
+    def _cursor(self, env: str, since: float) -> str:
+        row = self._newest(env, since)
         if row is None:
             raise not_found(None, env)
         return cursors.render(row["revision"], row["hash"])
 
-    def _news(self, client: Client, asked: Asked, view: View) -> Answer:
-        state = self._state(asked)
-        self._collector.add(_report(client, asked, asked.have if state.known else None))
-        return self._answer(asked, state, view)
+    def _news(self, asked: Asked, state: State, view: View, render: Render) -> str:
+        # The question and the state name one answer, because history never changes.
+        name = render, asked, state.cursor, state.known, view.word
+        return self._bodies.answer(name, lambda: render(self._answer(asked, state, view)))
 
     def _answer(self, asked: Asked, state: State, view: View) -> Answer:
         after = cursors.revision_of(asked.have) if asked.have is not None else None
         reset = asked.have is not None and not state.known
         behind = state.revision - (after or 0)
         if after is None or reset or view.word != asked.view or behind > CHANGES_REVISIONS_MAX:
-            values = {name: self._bodies.values(label, name in view.clear) for name, label in state.scopes.items()}
+            values = {name: self._bodies.values_body(label, name in view.clear) for name, label in state.scopes.items()}
             return Answer("full", reset, state.cursor, view.word, values)
         changed = {name: label for name, label in state.scopes.items() if label.revision > after}
-        bodies = {name: self._bodies.changes(label, after, name in view.clear) for name, label in changed.items()}
+        bodies = {name: self._bodies.changes_body(label, after, name in view.clear) for name, label in changed.items()}
         return Answer("changes" if bodies else "none", False, state.cursor, view.word, bodies)
+
+    def _watched(self, state: State, view: View, namespace: str, have: int | str) -> Answer:
+        label, clear = state.scopes[namespace], namespace in view.clear
+        if not state.known:
+            body = self._bodies.changes_body(label, 0, clear)
+            return Answer("full", True, state.cursor, view.word, {namespace: body})
+        after = have if isinstance(have, int) else cursors.revision_of(have) or 0
+        if label.revision <= after:
+            return Answer("none", False, state.cursor, view.word, {})
+        body = self._bodies.changes_body(label, after, clear)
+        return Answer("changes", False, state.cursor, view.word, {namespace: body})
+
+
+@lru_cache(VIEWS_MAX)
+def _view(grants: tuple[Grant, ...], env: str, namespaces: tuple[str, ...]) -> View:
+    """Check the rights."""
+    missing = [name for name in namespaces if not _may(grants, Action.READ, name, env)]
+    if missing:
+        raise _missing(missing, env)
+    rights = [(name, _may(grants, Action.READ_SECRETS, name, env)) for name in sorted(namespaces)]
+    word = hashlib.sha256(repr(rights).encode()).hexdigest()[:16]
+    return View(word, frozenset(name for name, clear in rights if clear))
+
+
+def _may(grants: tuple[Grant, ...], action: Action, namespace: str, env: str) -> bool:
+    return decide(grants, action, namespace, env, False) is Access.ALLOWED
 
 
 def _report(client: Client, asked: Asked, have: str | None) -> Report:

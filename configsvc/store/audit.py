@@ -53,6 +53,20 @@ def record(
     connection.execute(_SQL["record_audit_event"], vars(origin) | what | {"details": Jsonb(dict(details))})
 
 
+def record_all(
+    connection: Connection,
+    origin: Origin,
+    action: str,
+    details: Sequence[Mapping[str, object]],
+    *,
+    namespaces: Sequence[str],
+) -> None:
+    """Append an event for each of ``details``, as ``record`` does for one that is about no environment."""
+    what = {"env": None, "in_order": False, "namespaces": list(namespaces), "action": action}
+    texts = [Jsonb(dict(each)) for each in details]
+    connection.execute(_SQL["record_audit_events"], vars(origin) | what | {"details": texts})
+
+
 def events(database: Database, wanted: Filter, before: int, limit: int) -> Sequence[Row]:
     """Return a page of events with ids under ``before``, newest first."""
     return database.all(_SQL["events"], vars(wanted) | {"before": before, "limit": limit})

@@ -80,9 +80,9 @@ def resolve_keys(connection: Connection, env: str, names: Sequence[tuple[str, st
     return connection.execute(_SQL["resolve_keys"], params).fetchall()
 
 
-def insert_key(connection: Connection, **values: Any) -> Row | None:
-    """Declare a key; None where the name is taken or the namespace is not there."""
-    return connection.execute(_SQL["insert_key"], values).fetchone()
+def insert_keys(connection: Connection, **values: Any) -> Sequence[Row]:
+    """Declare keys of a namespace; those whose names are taken are not returned."""
+    return connection.execute(_SQL["insert_keys"], values).fetchall()
 
 
 def lock_key(connection: Connection, namespace: str, name: str) -> Row | None:

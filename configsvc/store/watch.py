@@ -1,7 +1,7 @@
 """Who follows what: the clients, as their syncs last said, and how far releases came with them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from psycopg.types.json import Json
 
@@ -42,7 +42,7 @@ def report(database: Database, reports: Sequence[tuple[Report, float]], live_s: 
 
     ``live_s``: how long after a sync a client counts as alive.
     """
-    rows = [{**asdict(said), "age_s": age_s} for said, age_s in reports]
+    rows = [{**vars(said), "age_s": age_s} for said, age_s in reports]
     with database.connection() as connection:
         connection.execute(_SQL["report"], {"reports": Json(rows), "live_s": live_s})
 

@@ -2,6 +2,12 @@
 SELECT record_audit_event(
     %(env)s, %(in_order)s, %(namespaces)s::text[], %(action)s, %(actor)s, %(request_id)s, %(address)s, %(details)s)
 
+-- record_audit_events: several of one kind
+SELECT record_audit_event(
+    %(env)s, %(in_order)s, %(namespaces)s::text[], %(action)s, %(actor)s, %(request_id)s, %(address)s, e.details)
+FROM unnest(%(details)s::jsonb[]) WITH ORDINALITY AS e (details, position)
+ORDER BY e.position
+
 -- events: a page of what happened, newest first. A key is named by the event itself, or by the release that it is about
 SELECT a.id, e.name AS env, a.revision, a.action, a.actor, a.request_id, a.address, a.namespaces, a.details, a.created_at
 FROM audit_event a LEFT JOIN environment e ON e.id = a.env_id

@@ -49,9 +49,15 @@ LEFT JOIN namespace n ON n.name = w.namespace
 LEFT JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted_at IS NULL
 ORDER BY w.position
 
--- insert_key: declares a key; nothing is returned where the name is taken
+-- insert_keys: declares keys of a namespace; those whose names are taken are not returned. In the order of their names,
+-- so that two who declare the same ones wait for each other, and never for good
 INSERT INTO config_key (namespace_id, name, type, description, secret, schema, created_by)
-SELECT n.id, %(name)s, %(type)s, %(description)s, %(secret)s, %(schema)s, %(actor)s FROM namespace n WHERE n.name = %(namespace)s
+SELECT n.id, k.name, k.type, k.description, k.secret, k.schema, %(actor)s
+FROM namespace n, unnest(
+    %(names)s::text[], %(types)s::text[], %(descriptions)s::text[], %(secrets)s::boolean[], %(schemas)s::text[]
+) AS k (name, type, description, secret, schema)
+WHERE n.name = %(namespace)s
+ORDER BY k.name
 ON CONFLICT (namespace_id, name) WHERE deleted_at IS NULL DO NOTHING
 RETURNING id, name, type, description, secret, schema, created_by, created_at
 

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from configsvc.delivery.hub import Hub
+from configsvc.delivery.line import Line
 from configsvc.store.database import Database as Pool
 from tests.delivery import Editor, superuser, wait_until
 from tests.fix_database import Database
@@ -47,11 +49,11 @@ def waiters() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def hold(waiters: ThreadPoolExecutor, hub: Hub, env: str, after_revision: int) -> Future[bool]:
+def hold(waiters: ThreadPoolExecutor, hub: Hub, env: str, after_revision: int) -> Future[float | None]:
     """A request held in another thread, which has begun to wait or is about to."""
     begun = threading.Event()
 
-    def wait() -> bool:
+    def wait() -> float | None:
         begun.set()
         return hub.next_move(env, after_revision)(LONG_S)
 
@@ -101,6 +103,43 @@ def test_nothing_new_ends_at_the_timeout(hub: Hub) -> None:
     assert not hub.next_move("production", 0)(0.05)
     assert not hub.next_move("nowhere", 0)(0.05)
     assert hub.revision("nowhere") is None
+
+
+def test_who_was_answered_rests_until_all_are(
+    hub: Hub, editor: Editor, waiters: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While some still wait for their turn, those who had theirs wait too; and nobody once all are through."""
+    turn, through = threading.Event(), threading.Event()
+    let_go = Line.let_go
+
+    def slowly(line: Line, *terms: float) -> None:
+        turn.set()
+        assert through.wait(LONG_S)
+        let_go(line, *terms)
+
+    monkeypatch.setattr(Line, "let_go", slowly)
+    hub.rest()
+    editor.count("production", 1)
+    assert turn.wait(LONG_S)
+    resting = waiters.submit(hub.rest)
+    hub_waits = hold(waiters, hub, "production", 1)
+    assert not resting.done()
+    through.set()
+    resting.result(LONG_S)
+    hub.rest()
+    assert not hub_waits.done()
+    editor.count("production", 1)
+    assert hub_waits.result(LONG_S)
+
+
+def test_what_is_returned_is_after_the_commit(hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
+    """All whom one release woke are told the same moment, which lies after it."""
+    held = [hold(waiters, hub, "production", 0) for _ in range(20)]
+    before = time.monotonic()
+    editor.count("production", 1)
+    [moved_at] = {each.result(LONG_S) for each in held}
+    assert moved_at is not None
+    assert before < moved_at <= time.monotonic()
 
 
 def test_a_restore_wakes_too(database: Database, hub: Hub, editor: Editor, waiters: ThreadPoolExecutor) -> None:
@@ -186,6 +225,7 @@ gevent.monkey.patch_all()
 import sys
 import gevent
 from configsvc.delivery.hub import Hub
+from configsvc.delivery.line import Line
 from configsvc.store.database import Database
 
 url, number = sys.argv[1], int(sys.argv[2])

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -31,6 +32,24 @@ class Slow:
         return number
 
 
+class Noted(str):
+    """A key that notes which threads have come with it: whoever asks looks first whether it is known."""
+
+    def __init__(self, _: str) -> None:
+        self.came = set[int]()
+
+    def __hash__(self) -> int:
+        """Return the text's."""
+        self.came.add(threading.get_ident())
+        return super().__hash__()
+
+    def wait_for(self, count: int) -> None:
+        """Return when so many threads have come."""
+        deadline = time.monotonic() + LONG_S
+        while len(self.came) < count:
+            assert time.monotonic() < deadline
+
+
 def ask(threads: ThreadPoolExecutor, together: Together[str, int], key: str, count: int) -> list[Future[int]]:
     """Ask so many times at once; return when each is about to wait."""
     ready = threading.Barrier(count + 1)
@@ -51,7 +70,9 @@ def test_who_comes_during_a_look_up_shares_the_next() -> None:
     with ThreadPoolExecutor(30) as threads:
         first = threads.submit(together, "a")
         assert slow.began.acquire(timeout=LONG_S)
-        others = ask(threads, together, "a", 20)
+        key = Noted("a")
+        others = ask(threads, together, key, 20)
+        key.wait_for(len(others))
         slow.let.release()
         assert first.result(LONG_S) == 1
         slow.let.release(len(others))
@@ -84,3 +105,33 @@ def test_an_error_is_everybodys_and_not_for_ever() -> None:
                     each.result(LONG_S)
         slow.let.release(10)
         assert together("good") == len(slow.calls)
+
+
+def test_who_is_content_with_something_older_takes_it() -> None:
+    """A look-up that began after the moment named is shared, over or not; one that began before is not."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    before = time.monotonic()
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(together, "a", before)]
+        assert slow.began.acquire(timeout=LONG_S)
+        running.append(threads.submit(together, "a", before))
+        slow.let.release()
+        assert [each.result(LONG_S) for each in running] == [1, 1]
+        assert together("a", before) == 1
+        after = time.monotonic()
+        slow.let.release()
+        assert together("a", after) == 2
+        assert together("a", before) == 2
+
+
+def test_an_error_is_not_remembered() -> None:
+    """Whoever would be content with something older does not get an older error."""
+    slow = Slow()
+    together = Together[str, int](slow)
+    before = time.monotonic()
+    slow.let.release(2)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            together("bad", before)
+    assert slow.calls == ["bad", "bad"]

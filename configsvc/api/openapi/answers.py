@@ -5,7 +5,7 @@ Examples stand at the leaves; a whole answer's example is put together from them
 
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
 from configsvc.api.models import EnvName, KeyName, NamespaceName, Schema, Type, pattern
 from configsvc.domain import cursors
@@ -72,6 +72,12 @@ class Ready(Answer):
     status: Literal["ready"]
 
 
+class Metrics(RootModel[str]):
+    """Text in Prometheus' format, of the environments that the caller may read. docs/operations.md has the names."""
+
+    root: Annotated[str, Field(examples=["configsvc_relay_leading 1.0\n"])]
+
+
 class Document(BaseModel):
     """This document."""
 
@@ -110,6 +116,12 @@ class Key(Answer):
     schema_: Schema = Field(alias="schema")
     created_by: Who
     created_at: Moment
+
+
+class Keys(Answer):
+    """Declared keys, in the order in which they were asked for."""
+
+    items: list[Key]
 
 
 class ReleaseMade(Answer):
@@ -516,6 +528,14 @@ class SyncNone(SyncState):
 
 
 Synced = Annotated[SyncFull | SyncChanges | SyncNone, Field(discriminator="kind")]
+
+
+class Events(RootModel[str]):
+    """What changed in a scope since, then each change as it happens; `data` has `reset` and `changes` as a watch has
+    them, `id` is the cursor. An event `end` says why the stream ends; a comment every 15 s says that it has not.
+    """
+
+    root: Annotated[str, Field(examples=['id: 46.9f3a5c0d1e2b4f60\ndata: {"reset":false,"changes":[]}\n\n'])]
 
 
 class Watched(Answer):

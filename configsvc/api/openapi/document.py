@@ -156,7 +156,7 @@ def _responses(operation: Operation, bodies: _Bodies) -> Iterable[tuple[str, Jso
         yield str(operation.status), {"description": HTTPStatus(operation.status).phrase, "headers": headers}
     else:
         name = f"{operation.id} answer"
-        content = bodies.content(name)
+        content = bodies.content(name, operation.media_type)
         yield str(operation.status), {"description": bodies.meaning(name), "headers": headers, "content": content}
     if "If-None-Match" in operation.headers:
         yield "304", {"description": "It is what the caller has.", "headers": headers}

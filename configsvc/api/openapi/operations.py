@@ -20,8 +20,9 @@ _PAGE = ("limit", "cursor")
 class Operation:
     """One call.
 
-    ``id``: its endpoint in Flask. ``answer``: the type of the body of success, None without one. ``takes``: query
-    parameters; ``headers``: those of the request; ``gives``: those of success. ``codes``: problems of its own.
+    ``id``: its endpoint in Flask. ``answer``: the type of the body of success, None without one; ``media_type``: what
+    that is sent as. ``takes``: query parameters; ``headers``: those of the request; ``gives``: those of success.
+    ``codes``: problems of its own.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Operation:
     gives: Sequence[str] = ()
     codes: Sequence[str] = ()
     anonymous: bool = False
+    media_type: str = "application/json"
 
     @property
     def method(self) -> str:
@@ -167,6 +169,16 @@ OPERATIONS: Sequence[Operation] = (
     _read("history.get_release", "GET /v1/envs/{env}/releases/{revision}", "Read one release", answers.ReleaseInFull),
     _read("sync.watch", f"GET {_SCOPE}/watch", "Wait for changes of a scope", answers.Watched, "since", "timeout"),
     Operation(
+        "sync.follow",
+        f"GET {_SCOPE}/stream",
+        "Follow changes of a scope as server-sent events",
+        answers.Events,
+        takes=("since", "lasting"),
+        headers=("Last-Event-ID",),
+        codes=("not_found",),
+        media_type="text/event-stream",
+    ),
+    Operation(
         "sync.synchronize",
         "POST /v1/sync",
         "Load and follow settings, as clients do (docs/protocol.md)",
@@ -190,6 +202,14 @@ OPERATIONS: Sequence[Operation] = (
     ),
     _read("keys.list_keys", f"GET {_KEYS}", "List declared keys, newest first", answers.Page[answers.Key], *_PAGE),
     _create("keys.declare_key", f"POST {_KEYS}", "Declare a key", answers.Key, models.NewKey, "not_found"),
+    Operation(
+        "keys.declare_keys",
+        f"PATCH {_KEYS}",
+        "Declare several keys at once",
+        answers.Keys,
+        models.NewKeys,
+        codes=("forbidden", "not_found", "conflict"),
+    ),
     _read("keys.get_key", f"GET {_KEYS}/{{key}}", "Read a declaration", answers.Key),
     Operation(
         "keys.change_key",
@@ -338,5 +358,6 @@ OPERATIONS: Sequence[Operation] = (
     ),
     Operation("health.healthz", "GET /healthz", "Is the process up?", answers.Alive, anonymous=True),
     Operation("health.readyz", "GET /readyz", "Can it serve?", answers.Ready, anonymous=True, codes=("unavailable",)),
+    Operation("metrics.read", "GET /metrics", "Read figures for Prometheus", answers.Metrics, media_type="text/plain"),
     Operation("openapi.document", "GET /openapi.json", "Read this document", answers.Document, anonymous=True),
 )

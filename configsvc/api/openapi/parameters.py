@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, WithJsonSchema
 from configsvc.api import door
 from configsvc.api.comparisons import ENVS_MAX
 from configsvc.api.models import EnvName, KeyName, NamespaceName, pattern
-from configsvc.api.sync import WATCH_S_DEFAULT, WATCH_S_MAX
+from configsvc.api.sync import STREAM_S_MAX, WATCH_S_DEFAULT, WATCH_S_MAX
 from configsvc.api.watchers import WAIT_S_MAX
 from configsvc.domain import cursors, names, reviews
 
@@ -63,6 +63,12 @@ QUERY: Mapping[str, Parameter] = {
     "timeout": Parameter(
         Annotated[int, Field(ge=0, le=WATCH_S_MAX)], "seconds to wait for something new", WATCH_S_DEFAULT
     ),
+    "lasting": Parameter(
+        Annotated[int, Field(ge=0, le=STREAM_S_MAX)],
+        "seconds after which the stream ends",
+        STREAM_S_MAX,
+        name="timeout",
+    ),
     "wait": Parameter(Annotated[int, Field(ge=0, le=WAIT_S_MAX)], "seconds to wait until all have it", 0),
     "envs": Parameter(
         Annotated[str, Field(pattern=_ENVS, examples=["staging,production"])],
@@ -82,6 +88,7 @@ QUERY: Mapping[str, Parameter] = {
 }
 
 HEADERS: Mapping[str, Parameter] = {
+    "Last-Event-ID": Parameter(_Since, "the `id` of the last event, which goes before `since`"),
     "If-None-Match": Parameter(str, "an ETag: 304 if that is still what would be answered"),
     "If-Match": Parameter(_Etag, "the ETag of the scope, or of this key: 412 if it has changed since"),
     "Idempotency-Key": Parameter(

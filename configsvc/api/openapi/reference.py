@@ -73,7 +73,10 @@ def _example(call: str, operation: Json) -> Iterable[str]:
 
 
 def _shown(content: Any) -> str:
-    return "" if content is None else json.dumps(content["application/json"]["example"], ensure_ascii=False)
+    if content is None:
+        return ""
+    ((_, shown),) = content.items()
+    return json.dumps(shown["example"], ensure_ascii=False)
 
 
 def _problem(code: str, problem: Json) -> str:

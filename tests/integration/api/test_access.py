@@ -23,6 +23,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/envs": {"name": "{fresh}"},
     "PATCH /v1/envs/{env}": {"description": "changed"},
     "POST /v1/namespaces/{ns}/keys": {"key": "{fresh}", "type": "int"},
+    "PATCH /v1/namespaces/{ns}/keys": {"keys": [{"key": "{fresh}", "type": "int"}]},
     "PATCH /v1/namespaces/{ns}/keys/{key}": {"description": "changed"},
     "POST /v1/sync": {"client": {"id": "1", "service": "test"}, "env": "{env}", "namespaces": ["{ns}"]},
     "PUT S/config/{key}": {"value": 2},
@@ -42,6 +43,7 @@ QUERIES = {
     "GET S/diff": "?from=0",
     "GET /v1/namespaces/{ns}/compare": "?envs=development,{env}",
     "GET S/watch": "?timeout=0",
+    "GET S/stream": "?timeout=0",
 }
 
 

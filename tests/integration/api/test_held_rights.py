@@ -1,6 +1,7 @@
 """Held requests and the rights of their callers, which may end meanwhile."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 
 from configsvc.service import access, holds
 from configsvc.service.access import Authenticator
+from configsvc.store import config
 from tests.delivery import wait_until
 from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
@@ -44,7 +46,10 @@ def test_rights_that_end_end_the_hold(
     held = Held(lambda: short.get(path))
     with psycopg.connect(database.superuser_url, autocommit=True) as connection:
         connection.execute(ending)
-    assert held.result().status_code == status
+    answer = held.result()
+    assert answer.status_code == answer.json["status"] == status
+    assert answer.headers["X-Request-Id"] == answer.json["request_id"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.fixture
@@ -64,6 +69,40 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     count(Authenticator, "authenticate", "authenticated")
     count(access.store, "token_by_id", "looked up")
     return counts
+
+
+def noting(note: Callable[[str], None], name: str, plain: Callable[..., Any], *args: Any) -> Any:
+    """Call something, and note its name."""
+    note(name)
+    return plain(*args)
+
+
+def test_one_release_costs_one_look_up_of_each_kind(
+    monkeypatch: pytest.MonkeyPatch, counted: dict[str, int], ops: Caller, limited: Callable[..., Caller]
+) -> None:
+    """However many it answers, syncs and watches: one of the token, of the newest revision, of what the scopes are."""
+    write(ops, "payments", "a", 1)
+    service = limited("service")
+    first = sync(service)
+    looks: list[str] = []
+    for name in ("newest", "labels", "changes_between"):
+        plain = getattr(config, name)
+        monkeypatch.setattr(config, name, partial(noting, looks.append, name, plain))
+    held = [Held(lambda: sync(service, first["cursor"], first["view"], wait_s=5)) for _ in range(20)]
+    held += [Held(lambda: service.get(f"{WATCH}").json) for _ in range(20)]
+    _, _, hub, _ = ops.app.extensions["configsvc"]
+    wait_until(lambda: hub._look("staging").over._waiting == len(held))
+    looked_up = counted["looked up"]
+    looks.clear()
+    write(ops, "payments", "a", 2)
+    answers = [request.result() for request in held]
+    assert {answer["cursor"] for answer in answers} == {answers[0]["cursor"]}
+    assert all(answer["changes"]["payments"][0]["value"] == 2 for answer in answers[:20])
+    assert all(answer["changes"][0]["value"] == 2 for answer in answers[20:])
+    writing = 1
+    assert counted["looked up"] == looked_up + 1 + writing
+    # Two of the scopes: syncs and watches ask about different ones.
+    assert sorted(looks) == ["changes_between", "labels", "labels", "newest"]
 
 
 def test_held_requests_share_the_look_ups(

@@ -66,7 +66,7 @@ class Examples:
         query = {
             each["name"]: "1" for each in CONTRACT.parameters(name) if each["in"] == "query" and "required" in each
         }
-        query |= {"timeout": "0"} if name == "sync_watch" else {}
+        query |= {"timeout": "0"} if name in ("sync_watch", "sync_follow") else {}
         query |= {"envs": f"development,{self._env}"} if name == "comparisons_compare" else {}
         body = other.pop("body", None)
         if body is None and "requestBody" in operation:

@@ -4,9 +4,11 @@ import http.client
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,6 +120,39 @@ def test_a_revoked_token_holds_nothing_for_10_s(stack: Stack, connect: Callable[
             connection.execute("UPDATE token SET revoked_at = clock_timestamp() WHERE name = %s", [namespace])
         deadline = time.monotonic() + REVOKED_WITHIN_S
         assert {request.result(deadline - time.monotonic())[0] for request in held} == {401}
+
+
+@contextmanager
+def streams(stack: Stack, path: str, count: int) -> Iterator[list[Callable[[], str]]]:
+    """Open streams, of whichever worker; each gives its next line that says something."""
+    with ExitStack() as open_:
+        reads = []
+        for _ in range(count):
+            request = urllib.request.Request(
+                f"{stack.url}{path}", headers={"Authorization": f"Bearer {stack.tokens['service']}"}
+            )
+            answer = open_.enter_context(urllib.request.urlopen(request, timeout=20))
+            reads.append(partial(_next_line, answer))
+        yield reads
+
+
+def _next_line(answer: Any) -> str:
+    while True:
+        line = str(answer.readline(), "utf-8")
+        if line.startswith(("id: ", "event: ")) or not line:
+            return line.strip()
+
+
+def test_every_stream_hears_of_every_release(stack: Stack, connect: Callable[[str], Send], namespace: str) -> None:
+    """All of them over one connection each, in order, whichever worker has them and whichever took the write."""
+    path = f"/v1/namespaces/{namespace}/envs/staging"
+    ops = connect("ops")
+    _, first = ops("PUT", f"{path}/config/a", {"value": 0, "type": "int"})
+    with streams(stack, f"{path}/stream", 20) as reads:
+        assert {read() for read in reads} == {f"id: {first['cursor']}"}
+        for value in range(1, 4):
+            _, release = ops("PUT", f"{path}/config/a", {"value": value})
+            assert {read() for read in reads} == {f"id: {release['cursor']}"}
 
 
 def test_no_header_tells_versions(stack: Stack) -> None:

@@ -126,6 +126,33 @@ def test_schemas_are_tightened_after_values_and_loosened_before(
     assert configctl("plan", directory, "--detailed-exitcode").code == 0
 
 
+def test_a_schema_that_takes_a_review_is_proposed(
+    configctl: Configctl, stack: Any, ops: dict[str, str], namespace: str, tree: Tree
+) -> None:
+    """That of a key with a value in a protected environment; after its value, where both change."""
+    both = "environments: [production]\n"
+    keys = "keys: {{limit: {{type: int, schema: {{minimum: {0}}}, values: {{production: {0}}}}}}}"
+    directory = tree(both, **{namespace: keys.format(1)})
+    configctl.lines("apply", directory, "--break-glass", "INC-1", **ops)
+    tree(both, **{namespace: keys.format(2)})
+    first = configctl("apply", directory, "--yes", **ops)
+    assert (first.code, "apply again for its schema" in first.err) == (0, True)
+    approve_all(stack, namespace)
+    assert configctl("apply", directory, "--yes", **ops).code == 0
+    approve_all(stack, namespace)
+    assert configctl("plan", directory, "--detailed-exitcode").code == 0
+    assert configctl.json("keys", "describe", namespace, "limit")["schema"] == {"minimum": 2}
+
+
+def test_a_script_says_that_it_proposes(configctl: Configctl, ops: dict[str, str], namespace: str, tree: Tree) -> None:
+    """Without --yes nothing is written where an environment is protected, the open ones included."""
+    text = "keys: {limit: {type: int, values: {staging: 1, production: 1}}}"
+    directory = tree("environments: [staging, production]\n", **{namespace: text})
+    refused = configctl("apply", directory, **ops)
+    assert (refused.code, "production is protected; --yes proposes it" in refused.err) == (5, True)
+    assert configctl.json("keys", "list", namespace)["items"] == []
+
+
 def test_a_value_that_one_environment_refuses_is_written_to_none(
     configctl: Configctl, namespace: str, tree: Tree
 ) -> None:
@@ -236,7 +263,7 @@ def test_a_person_is_asked_before_production(
     """Once, before anything is written; then it is proposed."""
     directory = tree("environments: [production]\n", **{namespace: "keys: {x: {type: int, values: {production: 1}}}"})
     session = terminal("apply", directory, **ops)
-    session.expect_exact("production: protected. Propose this? [y/N]: ")
+    session.expect_exact("production is protected. Propose this? [y/N]: ")
     session.sendline("n")
     assert ended(session)[0] == 130
     assert configctl.json("keys", "list", namespace)["items"] == []

@@ -105,6 +105,29 @@ def test_all_conflicts_are_named_before_anything_is_written(
     assert [key["key"] for key in configctl.json("keys", "list", namespace)["items"]] == ["limit"]
 
 
+def test_only_what_is_in_the_way_is_shown(configctl: Configctl, namespace: str, tmp_path: Path) -> None:
+    """Among thousands of good lines nobody would find it; the summary counts both."""
+    file = tmp_path / "x.yaml"
+    file.write_text("good: 1\nmap: {my key: 1}\n")
+    outcome = configctl("import", file, "--namespace", namespace)
+    line = f"{namespace}/map.my key  is no name for a key: rename it in the file, or see --nested\n"
+    assert (outcome.code, outcome.out) == (6, line)
+    assert outcome.err.startswith("1 new, 1 conflict\n")
+
+
+def test_other_encodings(configctl: Configctl, new_namespace: Any, tmp_path: Path) -> None:
+    """Properties that are no UTF-8 are Latin-1, as in Java; elsewhere the line is named."""
+    file = tmp_path / "a.properties"
+    for encoding in ("utf-8", "utf-8-sig", "latin-1"):
+        namespace = new_namespace()
+        file.write_bytes("name=Gr\u00fc\u00dfe\n".encode(encoding))
+        configctl.lines("import", file, "--namespace", namespace)
+        assert configctl.values(namespace) == {"name": "Gr\u00fc\u00dfe"}
+    (tmp_path / "a.env").write_bytes(b"A=1\nB=\xfc\n")
+    outcome = configctl("import", tmp_path / "a.env", "--namespace", namespace)
+    assert (outcome.code, "line 2 is not UTF-8" in outcome.err) == (6, True)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "values"),
     [

@@ -146,9 +146,10 @@ def test_yes_answers_beforehand(
 def test_a_script_is_told_to_propose(configctl: Configctl, stack: Any, ops: dict[str, str], namespace: str) -> None:
     """Without --yes it ends with exit code 5, with it a request is open; a secret's value reaches the request."""
     call(stack, "POST", f"/v1/namespaces/{namespace}/keys", {"key": "pin", "type": "int", "secret": True})
-    write = ("set", namespace, "pin", "1234", "--env", "production")
-    assert configctl(*write, **ops).code == 5
-    assert configctl(*write, "--yes", **ops).code == 0
+    write = ("set", namespace, "pin", "-", "--env", "production")
+    refused = configctl(*write, stdin="1234", **ops)
+    assert (refused.code, "--yes proposes it" in refused.err) == (5, True)
+    assert configctl(*write, "--yes", stdin="1234", **ops).code == 0
     approve_all(stack, namespace)
     shown = call(stack, "POST", f"/v1/namespaces/{namespace}/envs/production/config/pin/reveal", {"reason": "a test"})
     assert shown["value"] == 1234

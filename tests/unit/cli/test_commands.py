@@ -339,3 +339,13 @@ def test_a_command_loads_only_what_it_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_slip_is_answered_with_what_was_meant(configctl: Configctl) -> None:
+    """Of commands and of their parts; a group alone prints its help."""
+    assert configctl("reqests").err == (
+        "configctl: No such command 'reqests'. Did you mean 'requests'? see configctl --help\n"
+    )
+    assert "Did you mean 'create'?" in configctl("tokens", "creat").err
+    group = configctl("tokens")
+    assert (group.code, group.err, "revoke" in group.out) == (0, "", True)

@@ -41,8 +41,8 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
         "The request is not valid: value: is no int, note: is too long",
     ),
     (
-        {"code": "review_required", "detail": "production is protected", "request_url": "/v1/envs/production/requests"},
-        "production is protected; ask for a review at /v1/envs/production/requests",
+        {"code": "review_required", "detail": "production is protected: POST the change to …", "request_url": "/v1/…"},
+        "production is protected; --yes proposes it; in an emergency, --break-glass writes it at once",
     ),
     (
         {

@@ -185,7 +185,7 @@ def test_what_people_write_reads_as_they_mean_it(name: str, text: str, values: d
         ("toml", "a = 1\nb = ?\n", "line 2"),
         ("env", "A=1\nnonsense\n", "line 2"),
         ("env", "A=1\nA=2\n", "line 2"),
-        ("properties", "a=1\na=2\n", "twice"),
+        ("properties", "a=1\na=2\n", "line 2: a stands here a second time"),
         ("properties", "a=\\uzzzz\n", "uzzzz"),
         ("ini", "a=1\nnonsense\n", "line 2"),
         ("ini", "[s]\na=1\na=2\n", "line 3"),
@@ -222,3 +222,15 @@ def test_aliases_that_unfold_without_end_are_refused() -> None:
 def test_a_files_name_tells_its_format(path: str, name: str | None) -> None:
     """Or it has to be said."""
     assert formats.of_file(path) == name
+
+
+def test_words_that_only_older_yaml_knows_are_text() -> None:
+    """As values: `=`, `<<`, and a text with the tag `!`."""
+    assert formats.named("yaml").read("a: =\nb: <<\nc: ! '*'\nd: ! '='\n") == {"a": "=", "b": "<<", "c": "*", "d": "="}
+
+
+def test_a_name_that_stands_twice_in_properties_is_named_with_its_line() -> None:
+    """Whatever ends the lines before it, and in whatever way the name is written."""
+    text = "# one\r\na=1\\\n  2\n\nb=3\n\\u0061=4\n"
+    with pytest.raises(ValueError, match="line 6: a stands here a second time"):
+        formats.named("properties").read(text)

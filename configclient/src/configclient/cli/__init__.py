@@ -11,7 +11,8 @@
     _terminal   is a person there, and what do they say
     _following  the SDK, for what follows changes; _supervise  a program that restarts with them
     _convergence  waiting until every instance has a release
-    _apply      a plan: shown, confirmed, written
+    _apply      a plan: shown, confirmed, written; _enact  a drift: keys, values, schemas, in their order
+    _requests   change requests: opened, approved, applied
     _plan       PURE: what a scope is, and what it shall be → the steps between them
     _tree       PURE: settings as code → what shall be; _drift  what is different from what is
     _editor     a text in somebody's editor
@@ -21,7 +22,7 @@
     _values     PURE: text from the command line or a file → a value of the key's type, strictly
     _environment  PURE: settings → environment variables
     _yaml       PURE: YAML to values, with lines, and back
-    _render     PURE: answers → lines for people
+    _render     PURE: answers → lines for people; _render_requests, _render_access: those about reviews and rights
     _errors     PURE: what went wrong → one line that says what to do next, and the exit code
 
 Imports run that way: commands know the modules above them, never each other.

@@ -16,7 +16,7 @@ INTERRUPTED = 130
 # Heading → module → its commands. A module is imported when one of its commands is called, so that each starts quickly.
 COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "What is there": {
-        "settings": ("get", "list"),
+        "settings": ("get", "list", "reveal"),
         "watch": ("watch",),
         "run": ("run",),
         "history": ("history", "show", "diff"),
@@ -24,7 +24,11 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "Changing it": {
         "changes": ("set", "unset"),
         "edit": ("edit",),
+        "promote": ("promote",),
         "back": ("rollback", "restore", "undo"),
+    },
+    "Reviews": {
+        "requests": ("requests", "approve"),
     },
     "Files": {
         "files": ("import", "export"),
@@ -35,8 +39,12 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
         "keys": ("keys",),
         "watchers": ("watchers",),
     },
+    "Who may do what, and who did": {
+        "tokens": ("tokens", "grants"),
+        "audit": ("audit",),
+    },
     "This command line": {
-        "access": ("login", "logout", "profiles"),
+        "access": ("login", "logout", "profiles", "whoami"),
         "completion": ("completion",),
     },
 }
@@ -62,10 +70,14 @@ def run(args: list[str]) -> int:
         code = cli.main(args or ["--help"], prog_name="configctl", standalone_mode=False)
     except CliError as failure:
         return _complain(str(failure), failure.exit_code)
+    except click.exceptions.NoArgsIsHelpError as group:  # a group without a command: `configctl keys`
+        click.echo(group.format_message())
+        return Exit.OK
     except click.ClickException as error:
         command = getattr(error, "ctx", None)
         see = command.command_path if command is not None else "configctl"
-        return _complain(f"{error.format_message().rstrip('.')}; see {see} --help", Exit.USAGE)
+        message = error.format_message().rstrip(".")
+        return _complain(f"{message}{'' if message.endswith('?') else ';'} see {see} --help", Exit.USAGE)
     except click.Abort:
         return _complain("interrupted", INTERRUPTED)
     except Exception as error:  # noqa: BLE001  the last door: an answer that breaks the contract, or a bug of ours
@@ -95,6 +107,15 @@ class Commands(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """What click does; a slip is answered with what was meant, too."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=PLACES, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One section per heading."""
         for heading, modules in COMMANDS.items():
@@ -105,7 +126,7 @@ class Commands(click.Group):
     def _summary(self, ctx: click.Context, name: str) -> str:
         command = self.get_command(ctx, name)
         assert command is not None
-        return command.get_short_help_str(limit=80)
+        return command.get_short_help_str(limit=120)
 
 
 @click.group(

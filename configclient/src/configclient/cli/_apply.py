@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from configclient.cli import _render as render
 from configclient.cli._convergence import wait_for
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._paths import ENVS, config_path, keys_path, releases_path, with_query
-from configclient.cli._plan import BODY_BYTES_MAX, Kind, Scope, Step, changes, check_room, parts, size_of
+from configclient.cli._plan import BODY_BYTES_MAX, Kind, Scope, Step, bodies, changes, check_room, parts, size_of
 from configclient.cli._requests import propose
 from configclient.cli._states import first_items
 from configclient.cli._terminal import ask, somebody
@@ -21,10 +21,6 @@ from configclient.cli._terminal import ask, somebody
 if TYPE_CHECKING:
     from configclient.cli._http import Api
     from configclient.cli._options import Terms
-
-
-# Declaring more keys than this takes long enough to wonder.
-DECLARED_SILENTLY_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -80,11 +76,9 @@ def apply(api: Api, plan: Plan, terms: Terms) -> list[dict[str, Any]]:
     todo = changes(plan.steps)
     if not todo:
         return []
-    protected = is_protected(api, plan.env)
-    if protected and somebody() and not terms.yes:
-        ask(f"{plan.env} is protected. Propose this?")
-    declare(api, [step for step in todo if step.kind is Kind.NEW])
-    if protected:
+    protected = agree(api, [plan.env], terms)
+    declare(api, _new_keys(todo))
+    if protected and terms.break_glass is None:
         for part in parts(todo):
             propose(api, plan.env, [step.change() for step in part], terms.note)
         return []
@@ -112,27 +106,43 @@ def try_out(api: Api, plan: Plan, terms: Terms, *, quiet: bool = False) -> None:
         click.echo("dry run, nothing was written", err=True)
 
 
-def declare(api: Api, steps: Sequence[Step]) -> None:
-    """Declares the keys of these steps; where there are many, a person sees how far it is."""
-    if somebody() and len(steps) > DECLARED_SILENTLY_MAX:
-        from rich.console import Console
-        from rich.progress import track
-
-        shown: Iterable[Step] = track(steps, "declaring keys", console=Console(stderr=True), transient=True)
-    else:
-        shown = steps
-    for step in shown:
-        api.send("POST", keys_path(step.namespace), {"key": step.key, "type": step.type})
+def declare(api: Api, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Declares keys, by namespace: as few requests as can carry them, of each of which all are declared or none."""
+    for namespace, declarations in keys.items():
+        for part in bodies(declarations, dict):
+            api.send("PATCH", keys_path(namespace), {"keys": part})
 
 
-def is_protected(api: Api, env: str) -> bool:
-    """Tells whether changes of an environment take a review."""
-    return any(each["review_required"] for each in api.get(ENVS)["items"] if each["name"] == env)
+def _new_keys(steps: Iterable[Step]) -> dict[str, list[dict[str, Any]]]:
+    keys: dict[str, list[dict[str, Any]]] = {}
+    for step in steps:
+        if step.kind is Kind.NEW:
+            keys.setdefault(step.namespace, []).append(step.declaration())
+    return keys
+
+
+def agree(api: Api, envs: Sequence[str], terms: Terms) -> list[str]:
+    """The protected ones among environments that shall be written.
+
+    Where there are any, a person is asked; in a script, ``--yes`` has to have said so. Raises :class:`CliError`, and
+    :class:`click.Abort` where the person says no.
+    """
+    protected = [each["name"] for each in api.get(ENVS)["items"] if each["review_required"] and each["name"] in envs]
+    if protected and not terms.yes:
+        names = f"{' and '.join(protected)} {'is' if len(protected) == 1 else 'are'} protected"
+        if somebody():
+            ask(f"{names}. {'Propose this?' if terms.break_glass is None else 'Write this without a review?'}")
+        elif terms.break_glass is None:
+            raise CliError(
+                f"nothing was written: {names}; --yes proposes it, --break-glass is for emergencies",
+                Exit.CONFLICT,
+            )
+    return protected
 
 
 def _release(
     api: Api, env: str, steps: Sequence[Step], terms: Terms, condition: str | None, *, dry_run: bool = False
 ) -> dict[str, Any]:
     path = with_query(releases_path(env), {"dry_run": "true" if dry_run else None})
-    body = {"changes": [step.change() for step in steps], "note": terms.note}
+    body = {"changes": [step.change() for step in steps], **terms.body()}
     return api.write("POST", path, body, condition)

@@ -7,7 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import click
+
 from configclient.cli._errors import CliError, Exit
+from configclient.cli._terminal import agrees, somebody
 
 
 class Draft:
@@ -36,6 +39,14 @@ class Draft:
     def kept(self) -> str:
         """Where the text is."""
         return f"your text is in {self.path}"
+
+    def look_again(self, failure: CliError) -> None:
+        """Returns where a person wants to look at their text again; otherwise the failure says where it is."""
+        if not somebody() or failure.exit_code not in (Exit.CONFLICT, Exit.INVALID):
+            raise CliError(f"{failure}; {self.kept()}", failure.exit_code) from None
+        click.echo(f"{failure}; {self.kept()}", err=True)
+        if not agrees("Edit it again?"):
+            raise click.Abort from None
 
     def discard(self) -> None:
         """Removes all of it."""

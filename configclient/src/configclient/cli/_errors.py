@@ -28,16 +28,25 @@ EXIT_CODES = """\
   6  the value was not accepted
   7  done, but not every instance has it (--wait)"""
 
+# From here on the service says how to propose a change over HTTP, which configctl does itself.
+BY_HAND = ": POST "
+
 # One line names this many conflicts; more would not be read.
 CONFLICTS_SHOWN_MAX = 10
 
 
 class CliError(Exception):
-    """The command cannot do what it was asked. ``str(failure)`` is one line for people."""
+    """The command cannot do what it was asked. ``str(failure)`` is one line for people.
 
-    def __init__(self, message: str, exit_code: Exit) -> None:
+    ``code``: the service's word for what went wrong, empty where it was not the service. ``request_url``: where to
+    propose what takes a review.
+    """
+
+    def __init__(self, message: str, exit_code: Exit, code: str = "", request_url: str = "") -> None:
         super().__init__(one_line(message))
         self.exit_code = exit_code
+        self.code = code
+        self.request_url = request_url
 
 
 EXIT_BY_STATUS = {
@@ -65,7 +74,12 @@ NEXT_STEP_BY_CODE = {
 def from_problem(status: int, problem: Mapping[str, Any], retry_after: str | None = None) -> CliError:
     """The failure that a problem document (RFC 9457) describes; an unknown ``code`` still gives its text."""
     parts = [_what_happened(status, problem), _next_step(problem, retry_after)]
-    return CliError("; ".join(part.rstrip(".") for part in parts if part), EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE))
+    return CliError(
+        "; ".join(part.rstrip(".") for part in parts if part),
+        EXIT_BY_STATUS.get(status, Exit.UNAVAILABLE),
+        str(problem.get("code", "")),
+        str(problem.get("request_url", "")),
+    )
 
 
 def one_line(text: str) -> str:
@@ -75,6 +89,7 @@ def one_line(text: str) -> str:
 
 def _what_happened(status: int, problem: Mapping[str, Any]) -> str:
     detail = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
+    detail = detail.partition(BY_HAND)[0]
     if conflicts := _conflicts(problem):
         shown = [f"{each['namespace']}/{each['key']} (revision {each['revision']})" for each in conflicts]
         more = [f"and {len(shown) - CONFLICTS_SHOWN_MAX} more"] if len(shown) > CONFLICTS_SHOWN_MAX else []
@@ -104,8 +119,8 @@ def _next_step(problem: Mapping[str, Any], retry_after: str | None) -> str | Non
     if _conflicts(problem):
         return None  # the detail says it
     code = problem.get("code")
-    if code == "review_required" and problem.get("request_url"):
-        return f"ask for a review at {problem['request_url']}"
+    if BY_HAND in str(problem.get("detail")):
+        return f"--yes proposes it{'' if code == 'forbidden' else '; in an emergency, --break-glass writes it at once'}"
     if code == "internal" and problem.get("request_id"):
         return f"look for request {problem['request_id']} there"
     if retry_after is not None and retry_after.isdecimal():

@@ -1,6 +1,11 @@
 """Times: what people type → a moment → what people read. PURE, given the machine's time zone."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+
+# How long something shall last.
+SPAN = re.compile(r"([1-9][0-9]{0,4})([hdw])")
+UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 EXAMPLES = "2026-11-17T15:00 (local time) or 2026-11-17T14:00Z"
 
@@ -14,6 +19,13 @@ def parse_time(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):  # the last two: local time does not reach that far
         raise ValueError(f"{text!r} is no time; write it like {EXAMPLES}") from None
+
+
+def parse_expiry(text: str, now: datetime) -> datetime:
+    """The end of a span that begins ``now`` (12h, 90d, 4w), or a time. Raises :class:`ValueError`."""
+    if match := SPAN.fullmatch(text):
+        return now + int(match[1]) * UNITS[match[2]]
+    return parse_time(text)
 
 
 def local(moment: datetime | str) -> str:

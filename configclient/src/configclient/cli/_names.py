@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from configclient.cli._paths import ENVS, NAMESPACES, keys_path, with_query
+from configclient.cli._paths import ENVS, NAMESPACES, REQUESTS, keys_path, with_query
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -22,9 +22,11 @@ SHOWN_MAX = 500
 class Name(click.ParamType[str]):
     """The name of a namespace, a key or an environment that is completed by the service's own."""
 
-    def __init__(self, what: str, pattern: str, known: Callable[[Api, click.Context], Iterable[str]]) -> None:
-        """``known``: asks the service which ones there are."""
-        self.name = what
+    def __init__(
+        self, name: str, what: str, pattern: str, known: Callable[[Api, click.Context], Iterable[str]]
+    ) -> None:
+        """``what``: what something else is not. ``known``: asks the service which ones there are."""
+        self.name = name
         self._what = what
         self._rule = re.compile(pattern)
         self._known = known
@@ -36,7 +38,7 @@ class Name(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """``value`` itself. Raises :class:`click.BadParameter`."""
         if not self.fits(value):
-            self.fail(f"{value!r} is no name for {self._what}", param, ctx)
+            self.fail(f"{value!r} is no {self._what}", param, ctx)
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002  click's signature
@@ -66,7 +68,13 @@ def _keys(api: Api, ctx: click.Context) -> Iterable[str]:
     ]
 
 
+def _requests(api: Api, _: click.Context) -> Iterable[str]:
+    return [str(each["id"]) for each in api.get(with_query(REQUESTS, {"limit": SHOWN_MAX, "status": "open"}))["items"]]
+
+
 # docs/protocol.md, "Names and values".
-NAMESPACE = Name("a namespace", r"[a-z0-9][a-z0-9._-]{0,99}", _namespaces)
-KEY = Name("a key", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}", _keys)
-ENVIRONMENT = Name("an environment", r"[a-z0-9][a-z0-9_-]{0,19}", _environments)
+NAMESPACE = Name("namespace", "name for a namespace", r"[a-z0-9][a-z0-9._-]{0,99}", _namespaces)
+KEY = Name("key", "name for a key", r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}", _keys)
+ENVIRONMENT = Name("environment", "name for an environment", r"[a-z0-9][a-z0-9_-]{0,19}", _environments)
+# The number of a change request.
+REQUEST = Name("request", "number of a change request", r"[1-9][0-9]{0,17}", _requests)

@@ -23,12 +23,21 @@ STATE = re.compile(r'(?:W/)?"?(?:(?P<version>v[0-9]{1,9})|r?(?P<cursor>[0-9]{1,1
 # A release; 0 is the empty beginning, and none.
 REVISION = click.IntRange(min=1)
 
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+
+break_glass_option = click.option(
+    "--break-glass",
+    metavar="REASON",
+    help="In an emergency: without a review. The history and the audit trail show it.",
+)
+
 
 @dataclass(frozen=True)
 class Terms:
     """How a write is wanted: with which note, under which condition (an ETag), for real or to see only.
 
-    ``yes``: nobody is asked. ``wait``: for every instance to have it, for ``timeout_s``.
+    ``yes``: nobody is asked. ``wait``: for every instance to have it, for ``timeout_s``. ``break_glass``: why a
+    protected environment is written without a review.
     """
 
     note: str = ""
@@ -37,6 +46,12 @@ class Terms:
     yes: bool = False
     wait: bool = False
     timeout_s: float = 30.0
+    break_glass: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """What they add to the body of a write."""
+        reason = {} if self.break_glass is None else {"break_glass": {"reason": self.break_glass}}
+        return {"note": self.note, **reason}
 
 
 def examples(*lines: str) -> str:
@@ -94,18 +109,40 @@ def on_terms(command: Command) -> Command:
 
 
 def on_plan_terms(command: Command) -> Command:
-    """Adds ``--note``, ``--dry-run``, ``--yes``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`."""
+    """Adds ``--note``, ``--dry-run``, ``--yes``, ``--break-glass``, ``--wait`` and ``--timeout``, as :class:`Terms`."""
 
     @click.option("--note", default="", help="Why; it stays in the history.")
-    @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+    @dry_run_option
     @click.option("-y", "--yes", is_flag=True, help="Do not ask: propose, where the environment is protected.")
-    @click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
-    @click.option("--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30.")
+    @break_glass_option
+    @_wait_options
     @functools.wraps(command)
-    def wrapper(note: str, dry_run: bool, yes: bool, wait: bool, timeout: float, **rest: Any) -> Any:
-        return command(terms=Terms(note, None, dry_run, yes, wait, timeout), **rest)
+    def wrapper(
+        note: str, dry_run: bool, yes: bool, break_glass: str | None, wait: bool, timeout: float, **rest: Any
+    ) -> Any:
+        return command(terms=Terms(note, None, dry_run, yes, wait, timeout, break_glass), **rest)
 
     return wrapper
+
+
+def on_terms_of_request(command: Command) -> Command:
+    """Adds ``--dry-run``, ``--wait`` and ``--timeout``; the command gets :class:`Terms`. A request has its own note."""
+
+    @dry_run_option
+    @_wait_options
+    @functools.wraps(command)
+    def wrapper(dry_run: bool, wait: bool, timeout: float, **rest: Any) -> Any:
+        return command(terms=Terms(dry_run=dry_run, wait=wait, timeout_s=timeout), **rest)
+
+    return wrapper
+
+
+def _wait_options(command: Command) -> Command:
+    wait = click.option("--wait", is_flag=True, help="Wait until every instance has it; exit code 7 if one does not.")
+    timeout = click.option(
+        "--timeout", type=click.FloatRange(min=0), default=30.0, metavar="SECONDS", help="Of --wait; 30."
+    )
+    return wait(timeout(command))
 
 
 def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Command], Command]:
@@ -114,7 +151,7 @@ def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Com
 
     def decorate(command: Command) -> Command:
         @click.option(by_revision, revision_name, type=click.IntRange(min=0), metavar="REVISION", help=what)
-        @click.option(by_time, time_name, type=_time, metavar="TIME", help="The same by its time, in ISO 8601.")
+        @click.option(by_time, time_name, type=time_of, metavar="TIME", help="The same by its time, in ISO 8601.")
         @functools.wraps(command)
         def wrapper(**given: Any) -> Any:
             revision, time = given.pop(revision_name), given.pop(time_name)
@@ -127,7 +164,8 @@ def state(name: str, by_revision: str, by_time: str, what: str) -> Callable[[Com
     return decorate
 
 
-def _time(value: str) -> datetime:
+def time_of(value: str) -> datetime:
+    """The moment that an option names. Raises :class:`click.BadParameter`."""
     try:
         return parse_time(value)
     except ValueError as error:

@@ -1,10 +1,10 @@
 """What a scope is, and what it shall be → the steps between them. PURE: no I/O."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import KEY
@@ -16,6 +16,8 @@ SCOPE_KEYS_MAX = 10_000
 CHANGES_MAX = 10_000
 # Of one request, less room for the note.
 BODY_BYTES_MAX = 1024 * 1024 - 16 * 1024
+
+Item = TypeVar("Item")
 
 
 class Kind(Enum):
@@ -41,7 +43,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one key. ``old``: its entry, None while it has no value; ``reason``: of a conflict."""
+    """What happens to one key. ``old``: its entry, None while it has no value; ``reason``: of a conflict.
+
+    ``secret``: its value is shown to nobody.
+    """
 
     kind: Kind
     namespace: str
@@ -50,16 +55,23 @@ class Step:
     value: Any = None
     old: Mapping[str, Any] | None = None
     reason: str = ""
+    secret: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The step for programs."""
         where = {"action": self.kind.value, "namespace": self.namespace, "key": self.key, "type": self.type}
-        return where | ({"reason": self.reason} if self.reason else {"value": self.value})
+        if self.reason:
+            return where | {"reason": self.reason}
+        return where | ({"secret": True} if self.secret else {"value": self.value})
 
     def change(self) -> dict[str, Any]:
         """The change as a release has it."""
         what = {"delete": True} if self.kind is Kind.UNSET else {"value": self.value}
         return {"namespace": self.namespace, "key": self.key, **what}
+
+    def declaration(self) -> dict[str, Any]:
+        """The key as it is declared."""
+        return {"key": self.key, "type": self.type, "secret": self.secret}
 
 
 def flatten(document: Mapping[str, Any], scope: Scope, *, nested: bool, prefix: str = "") -> dict[str, Any]:
@@ -82,25 +94,36 @@ def flatten(document: Mapping[str, Any], scope: Scope, *, nested: bool, prefix: 
     return values
 
 
-def plan(scope: Scope, values: Mapping[str, Any], *, typed: bool, strings: bool = False) -> list[Step]:
+def plan(
+    scope: Scope,
+    values: Mapping[str, Any],
+    *,
+    typed: bool,
+    strings: bool = False,
+    secret: Callable[[str], bool] = lambda _: False,
+) -> list[Step]:
     """The step of each value, in the order of the keys.
 
     ``typed``: the values have kinds; otherwise they are texts, which a declared key's type explains, and for a new key
-    :func:`infer`, or with ``strings`` nothing: they stay text.
+    :func:`infer`, or with ``strings`` nothing: they stay text. ``secret``: which keys are said to be secrets.
     """
-    return [_step(scope, key, values[key], typed, strings) for key in sorted(values)]
+    return [_step(scope, key, values[key], typed, strings, secret(key)) for key in sorted(values)]
 
 
-def _step(scope: Scope, key: str, raw: Any, typed: bool, strings: bool) -> Step:
+def _step(scope: Scope, key: str, raw: Any, typed: bool, strings: bool, secret: bool) -> Step:
     declared, old = scope.keys.get(key), scope.values.get(key)
     if not KEY.fits(key):
-        return Step(Kind.CONFLICT, scope.namespace, key, reason="is no name for a key: rename it in the file")
+        reason = f"is no name for a key: rename it in the file{', or see --nested' if typed and '.' in key else ''}"
+        return Step(Kind.CONFLICT, scope.namespace, key, reason=reason)
     if declared is None:
-        value = raw if typed or strings else infer(raw)
-        return _checked(Step(Kind.NEW, scope.namespace, key, type_of(value), value))
+        value = raw if typed or strings or secret else infer(raw)  # a password of digits is no number
+        return _checked(Step(Kind.NEW, scope.namespace, key, type_of(value), value, secret=secret))
     type_ = str(declared["type"])
-    if declared["secret"]:
-        return Step(Kind.CONFLICT, scope.namespace, key, type_, reason="is a secret, which no file sets")
+    if secret != declared["secret"]:
+        reason = (
+            "is declared, and not as a secret" if secret else "is a secret: only `set` and `import --secret` set it"
+        )
+        return Step(Kind.CONFLICT, scope.namespace, key, type_, reason=reason)
     try:
         value = raw if typed else parse(raw, type_)
     except CliError:
@@ -108,8 +131,11 @@ def _step(scope: Scope, key: str, raw: Any, typed: bool, strings: bool) -> Step:
     if not fits(value, type_):
         reason = f"is declared as {type_}, and the file has {_article(type_of(value))}"
         return Step(Kind.CONFLICT, scope.namespace, key, type_, value, old, reason)
-    kind = Kind.SET if old is None else Kind.SAME if same(old.get("value"), value, type_) else Kind.CHANGE
-    return _checked(Step(kind, scope.namespace, key, type_, value, old))
+    if old is None:
+        return _checked(Step(Kind.SET, scope.namespace, key, type_, value, old, secret=secret))
+    # Nobody can tell whether a secret is the same.
+    kind = Kind.SAME if not secret and same(old.get("value"), value, type_) else Kind.CHANGE
+    return _checked(Step(kind, scope.namespace, key, type_, value, old, secret=secret))
 
 
 def _checked(step: Step) -> Step:
@@ -152,23 +178,32 @@ def check_room(scope: Scope, steps: Iterable[Step]) -> None:
 
 
 def parts(steps: Sequence[Step]) -> list[list[Step]]:
-    """The steps in as few groups as one request each can carry."""
-    groups: list[list[Step]] = []
+    """The steps in as few groups as one release each can carry."""
+    return bodies(steps, Step.change)
+
+
+def bodies(items: Sequence[Item], document: Callable[[Item], Any]) -> list[list[Item]]:
+    """The items in as few groups as one request each can carry; ``document``: how an item is sent."""
+    groups: list[list[Item]] = []
     left = 0
-    for step in steps:
-        # As it is sent, with what stands between two.
-        size = len(json.dumps(step.change(), ensure_ascii=False).encode()) + 2
+    for item in items:
+        size = _size(document(item))
         if size > left or len(groups[-1]) == CHANGES_MAX:
             groups.append([])
             left = BODY_BYTES_MAX
-        groups[-1].append(step)
+        groups[-1].append(item)
         left -= size
     return groups
 
 
 def size_of(steps: Iterable[Step]) -> int:
     """The bytes of these changes, as they are sent."""
-    return sum(len(json.dumps(step.change(), ensure_ascii=False).encode()) + 2 for step in steps)
+    return sum(_size(step.change()) for step in steps)
+
+
+def _size(document: Any) -> int:
+    # With what stands between two.
+    return len(json.dumps(document, ensure_ascii=False).encode()) + 2
 
 
 def _text(value: Any) -> str:

@@ -38,14 +38,30 @@ def bare(value: Any) -> str:
 
 def short(value: Any) -> str:
     """A value as lines and tables show it."""
-    return _cut("".join(char if char.isprintable() else _escaped(char) for char in as_json(value)))
+    return cut(line(value))
 
 
-def item(entry: Entry | None) -> str:
-    """The value of an entry of a config answer, of a change list, or of one side of a difference."""
+def line(value: Any) -> str:
+    """All of a value in one line."""
+    return escaped(as_json(value))
+
+
+def escaped(text: str) -> str:
+    """A text with escapes, as JSON has them, for all that moves the cursor or can't be seen."""
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def item(entry: Entry | None, *, whole: bool = False) -> str:
+    """The value or schema of an entry of a config answer, of a change list, or of one side of a difference.
+
+    A long one is cut, unless the ``whole`` is wanted.
+    """
+    shown = line if whole else short
     if entry is None or entry.get("deleted"):
         return UNSET
-    return short(entry["value"]) if "value" in entry else MASKED
+    if "schema" in entry:
+        return "no schema" if entry["schema"] is None else f"schema {shown(entry['schema'])}"
+    return shown(entry["value"]) if "value" in entry else MASKED
 
 
 def change_line(namespace: str, key: str, old: str | None, new: str, place: str = "") -> str:
@@ -82,13 +98,13 @@ def releases(items: Sequence[Entry]) -> list[str]:
     rows = []
     for each in items:
         when, who, kind, note = _origin(each)
-        rows.append((str(each["revision"]), when, who, kind, _cut(" ".join(each["namespaces"])), note))
+        rows.append((str(each["revision"]), when, who, kind, cut(" ".join(each["namespaces"])), note))
     return table(("REVISION", "WHEN", "WHO", "KIND", "NAMESPACES", "NOTE"), rows)
 
 
 def namespaces(items: Sequence[Entry]) -> list[str]:
     """The table of namespaces."""
-    rows = [(each["name"], one_line(each["created_by"]), _cut(one_line(each["description"]))) for each in items]
+    rows = [(each["name"], one_line(each["created_by"]), cut(one_line(each["description"]))) for each in items]
     return table(("NAMESPACE", "MADE BY", "DESCRIPTION"), rows)
 
 
@@ -99,7 +115,7 @@ def environments(items: Sequence[Entry]) -> list[str]:
             each["name"],
             str(each["revision"]),
             f"{each['approvals']} to approve" if each["review_required"] else "-",
-            _cut(one_line(each["description"])),
+            cut(one_line(each["description"])),
         )
         for each in items
     ]
@@ -114,7 +130,7 @@ def keys(items: Sequence[Entry]) -> list[str]:
             each["type"],
             "secret" if each["secret"] else "-",
             "-" if each["schema"] is None else short(each["schema"]),
-            _cut(one_line(each["description"])),
+            cut(one_line(each["description"])),
         )
         for each in items
     ]
@@ -130,7 +146,7 @@ def watchers(items: Sequence[Entry]) -> list[str]:
             str(each["revision"]),
             each["transport"],
             local(each["last_seen"]),
-            "-" if each["rejected"] is None else _cut(one_line(each["rejected"])),
+            "-" if each["rejected"] is None else cut(one_line(each["rejected"])),
         )
         for each in items
     ]
@@ -155,8 +171,8 @@ def step(planned: Step, place: str = "") -> str:
     """The line of a step of a plan."""
     if planned.kind is Kind.CONFLICT:
         return click.style(f"{planned.namespace}/{planned.key}  {planned.reason}", fg="red")
-    new = UNSET if planned.kind is Kind.UNSET else short(planned.value)
-    note = f"new key, {planned.type}" if planned.kind is Kind.NEW else place
+    new = UNSET if planned.kind is Kind.UNSET else MASKED if planned.secret else short(planned.value)
+    note = f"new key, {'secret ' if planned.secret else ''}{planned.type}" if planned.kind is Kind.NEW else place
     return change_line(planned.namespace, planned.key, item(planned.old), new, note)
 
 
@@ -165,7 +181,7 @@ def declaration(planned: Declaration) -> str:
     if not planned.key:
         return click.style(f"{planned.namespace}  new namespace", fg="green")
     what = {
-        Deed.NEW: f"new key, {planned.body.get('type')}",
+        Deed.NEW: f"new key, {'secret ' if planned.body.get('secret') else ''}{planned.body.get('type')}",
         Deed.CHANGE: f"change of {', '.join(planned.body)}",
         Deed.DELETE: "delete the key",
         Deed.CONFLICT: planned.reason,
@@ -198,7 +214,7 @@ def laggard(client: Entry) -> str:
 
 def rejecting(client: Entry) -> str:
     """An instance that refused a release."""
-    return f"{_client(client)} refused it ({_cut(one_line(client['reason']))})"
+    return f"{_client(client)} refused it ({cut(one_line(client['reason']))})"
 
 
 def _client(client: Entry) -> str:
@@ -221,14 +237,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _origin(entry: Entry) -> tuple[str, str, str, str]:
     """When, who, of what kind, and why."""
-    return local(entry["created_at"]), one_line(entry["changed_by"]), entry["kind"], _cut(one_line(entry["note"]))
+    return local(entry["created_at"]), one_line(entry["changed_by"]), entry["kind"], cut(one_line(entry["note"]))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """As much of a text as a line or table shows."""
     return text if len(text) <= VALUE_COLUMNS_MAX else text[: VALUE_COLUMNS_MAX - 1] + "…"
 
 
-def _escaped(char: str) -> str:
+def _escape(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
 
 

@@ -30,10 +30,10 @@ WORDS = {
 }
 
 
-def parse(text: str, type_: str) -> Any:
+def parse(text: str, type_: str, *, secret: bool = False) -> Any:
     """The value that ``text`` means for a key of ``type_`` (one of :data:`TYPES`).
 
-    Raises :class:`CliError` (exit code 6) when the text is no such value.
+    Raises :class:`CliError` (exit code 6) when the text is no such value; it repeats nothing of a ``secret``.
     """
     try:
         if type_ == "string":
@@ -41,9 +41,9 @@ def parse(text: str, type_: str) -> Any:
             return text
         value = strict_json(text)
     except Invalid as error:
-        raise _not_a(type_, text, str(error)) from None
+        raise _not_a(type_, "" if secret else repr(_shown(text)), "" if secret else str(error)) from None
     if not fits(value, type_):
-        raise _not_a(type_, text, "")
+        raise _not_a(type_, "" if secret else repr(_shown(text)), "")
     return value
 
 
@@ -157,8 +157,11 @@ def _check_characters(text: str) -> None:
         raise Invalid("it is not valid Unicode") from None
 
 
-def _not_a(type_: str, text: str, reason: str) -> CliError:
-    shown = text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
+
+
+def _not_a(type_: str, shown: str, reason: str) -> CliError:
     because = f" ({reason})" if reason else ""
     words, _, example = WORDS[type_].partition("; ")
-    return CliError(f"{shown!r} is not {words}{because}; {example}".removesuffix("; "), Exit.INVALID)
+    return CliError(f"{shown or 'the secret'} is not {words}{because}; {example}".removesuffix("; "), Exit.INVALID)

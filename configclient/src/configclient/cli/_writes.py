@@ -31,17 +31,17 @@ class Write:
     what: str
 
 
-def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
+def write(api: Api, wanted: Write, terms: Terms, output: str, preview: dict[str, Any] | None = None) -> dict[str, Any]:
     """Does a write on these terms, and gives the answer.
 
     On a terminal it is tried first: what would change and who would see it is shown. Where the environment is
-    protected a person is asked, and a change request is opened; ``--yes`` does so without a person. Raises
-    :class:`CliError`, and :class:`click.Abort` where the person says no.
+    protected a person is asked, and a change request is opened; ``--yes`` does so without a person. ``preview``: what
+    was shown and agreed to already. Raises :class:`CliError`, and :class:`click.Abort` where the person says no.
     """
-    if (somebody() or terms.yes) and not terms.dry_run:
+    if preview is None and (somebody() or terms.yes) and not terms.dry_run:
         preview = _look(api, wanted, terms)
-        if preview["changed"] and preview["review_required"]:
-            return _propose(api, wanted, preview, terms, output)
+    if preview is not None and preview["changed"] and preview["review_required"] and terms.break_glass is None:
+        return _propose(api, wanted, preview, terms, output)
     answer = _send(api, wanted, terms)
     emit(output, answer, lambda: _outcome(api, answer, wanted.what, terms))
     if terms.dry_run:
@@ -51,15 +51,26 @@ def write(api: Api, wanted: Write, terms: Terms, output: str) -> dict[str, Any]:
     return answer
 
 
-def _look(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
-    preview = _send(api, wanted, replace(terms, dry_run=True))
-    if not preview["changed"]:
-        return preview
+def try_out(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
+    """The answer of a dry run."""
+    return _send(api, wanted, replace(terms, dry_run=True))
+
+
+def show(preview: dict[str, Any]) -> None:
+    """Shows a person what would change, and who would see it."""
     for row in preview["diff"]:
         click.echo(render.difference_line(row, row["namespace"]), err=True)
     click.echo(render.audience(preview), err=True)
+
+
+def _look(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
+    preview = try_out(api, wanted, terms)
+    if not preview["changed"]:
+        return preview
+    show(preview)
     if preview["review_required"] and not terms.yes:
-        ask(f"{preview['env']} is protected. Propose this?")
+        what = "Propose this?" if terms.break_glass is None else "Write this without a review?"
+        ask(f"{preview['env']} is protected. {what}")
     return preview
 
 
@@ -86,7 +97,7 @@ def _declare(api: Api, change: dict[str, Any], type_: str) -> None:
 def _send(api: Api, wanted: Write, terms: Terms) -> dict[str, Any]:
     dry_run = "true" if terms.dry_run else None
     path = with_query(wanted.path, {"dry_run": dry_run})
-    return api.write(wanted.method, path, wanted.body | {"note": terms.note}, terms.if_match)
+    return api.write(wanted.method, path, wanted.body | terms.body(), terms.if_match)
 
 
 def _outcome(api: Api, answer: dict[str, Any], what: str, terms: Terms) -> list[str]:

@@ -47,7 +47,9 @@ def _int(constructor: SafeConstructor, node: ScalarNode) -> Any:
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:int", _int)
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+# A date; and what has a meaning of its own in YAML 1.1 alone, where it stands as a value: `=`, `<<`, `! '*'`.
+for _kind in ("timestamp", "value", "merge", "yaml"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_kind}", SafeConstructor.construct_yaml_str)
 
 
 class _Representer(SafeRepresenter):

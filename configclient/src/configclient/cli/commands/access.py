@@ -1,4 +1,4 @@
-"""Who I am to which service: ``login``, ``logout``, ``profiles``."""
+"""Who I am to which service: ``login``, ``logout``, ``profiles``, ``whoami``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import click
 from configclient.cli import _profiles
 from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
-from configclient.cli._options import examples
+from configclient.cli._names import ENVIRONMENT, NAMESPACE
+from configclient.cli._options import examples, on_service
 from configclient.cli._output import as_output, emit
-from configclient.cli._paths import ENVS, ME
+from configclient.cli._paths import ENVS, ME, with_query
+from configclient.cli._render_access import caller as render_caller
+from configclient.cli._target import Service
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -94,6 +97,19 @@ def profiles_command(default: str | None, output: str) -> None:
         for name, each in sorted(known.by_name.items())
     ]
     emit(output, {"items": items}, lambda: render.profiles(items))
+
+
+@click.command("whoami", epilog=examples("configctl whoami", "configctl whoami payments --env production"))
+@click.argument("namespace", type=NAMESPACE, required=False)
+@click.option("--env", type=ENVIRONMENT, metavar="ENV", help="With a namespace: what you may do there.")
+@on_service
+@as_output
+def whoami_command(service: Service, namespace: str | None, env: str | None, output: str) -> None:
+    """Print whose token this is, when it expires, and what it may do: anywhere, or in one place."""
+    if (namespace is None) != (env is None):
+        raise click.UsageError("give both a namespace and --env, or neither", click.get_current_context())
+    answer = service.api().get(with_query(ME, {"namespace": namespace, "env": env}))
+    emit(output, answer | {"url": service.url}, lambda: render_caller(answer, service.url))
 
 
 def _token(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,8 +14,9 @@ from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import KEY, NAMESPACE
 from configclient.cli._options import Terms, examples, on_target, on_terms
 from configclient.cli._output import as_output
-from configclient.cli._paths import config_path, key_path
+from configclient.cli._paths import config_path, key_path, keys_path
 from configclient.cli._target import Target
+from configclient.cli._terminal import somebody
 from configclient.cli._values import TYPES, parse
 from configclient.cli._writes import Write, write
 
@@ -50,12 +51,15 @@ class SetCommand(click.Command):
         'configctl set payments rate_limit 200 --env production --note "Black Friday"',
         "configctl set search synonyms --value-file synonyms.json --env staging",
         "./make-synonyms | configctl set search synonyms - --env staging",
+        "configctl set payments db.password --secret --env production        # asks for it, and does not show it",
+        "configctl set payments db.password - --env production < password-file",
     ),
 )
 @click.argument("namespace", type=NAMESPACE)
 @click.argument("key", type=KEY)
 @click.argument("value", required=False)
 @click.option("--type", "type_", type=click.Choice(TYPES), help="Declare the key with this type, if it is new.")
+@click.option("--secret", is_flag=True, help="Declare the key as a secret, if it is new; a string without --type.")
 @click.option("--value-file", type=click.File("rb"), help="Read the value from a file (- is standard input).")
 @on_terms
 @on_target
@@ -67,6 +71,7 @@ def set_command(
     key: str,
     value: str | None,
     type_: str | None,
+    secret: bool,
     value_file: io.BufferedReader | None,
     output: str,
 ) -> None:
@@ -74,13 +79,30 @@ def set_command(
 
     The key's type decides how VALUE is read. A string is taken literally; int, float, bool and json are read as JSON.
     A VALUE of - is read from standard input; of what is read, one newline at the end is dropped, as `get` adds one.
+
+    The value of a secret is never an argument, which everybody on the machine could read: without VALUE you are asked
+    for it, or it comes from standard input or a file.
     """
-    text = _text(value, value_file)
+    name = f"{namespace}/{key}"
+    text = _given(value, value_file)
     api = target.api()
-    parsed = parse(text, type_ or _declared_type(api, namespace, key))
+    found = _declared(api, namespace, key)
+    _check_fits(found, name, type_, secret=secret)
+    is_secret = secret if found is None else bool(found["secret"])
+    kind = type_ or ("string" if found is None else str(found["type"]))
+    if is_secret and value not in (None, "-"):
+        raise CliError(
+            f"{name} is a secret, and everybody on this machine can read arguments: leave the value out to be asked, "
+            "or give - or --value-file",
+            Exit.USAGE,
+        )
+    parsed = parse(_asked(name, is_secret) if text is None else text, kind, secret=is_secret)
+    if secret and found is None:
+        _declare_secret(api, namespace, key, kind, terms)
     body = {"value": parsed} | ({"type": type_} if type_ else {})
     path = config_path(target.env, namespace, key)
-    write(api, Write("PUT", path, body, f"{namespace}/{key}  {render.short(parsed)}"), terms, output)
+    shown = render.MASKED if is_secret else render.short(parsed)
+    write(api, Write("PUT", path, body, f"{name}  {shown}"), terms, output)
 
 
 @click.command("unset", epilog=examples("configctl unset payments old_limit --env staging --dry-run"))
@@ -96,10 +118,11 @@ def unset_command(target: Target, terms: Terms, namespace: str, key: str, output
     write(api, Write("DELETE", path, {}, f"{namespace}/{key}  {render.UNSET}"), terms, output)
 
 
-def _text(value: str | None, file: io.BufferedReader | None) -> str:
-    if (value is None) == (file is None):
+def _given(value: str | None, file: io.BufferedReader | None) -> str | None:
+    """The value as it was given, None where a person is there to be asked. Raises :class:`CliError`."""
+    if (value is not None and file is not None) or (value is None and file is None and not somebody()):
         raise click.UsageError("give either VALUE or --value-file", click.get_current_context())
-    if value is not None and value != "-":
+    if file is None and value != "-":
         return value
     data = (file or sys.stdin.buffer).read(INPUT_BYTES_MAX + 1)
     if len(data) > INPUT_BYTES_MAX:
@@ -110,10 +133,35 @@ def _text(value: str | None, file: io.BufferedReader | None) -> str:
         raise CliError("the value is not UTF-8 text", Exit.INVALID) from None
 
 
-def _declared_type(api: Api, namespace: str, key: str) -> str:
+def _asked(name: str, is_secret: bool) -> str:
+    """What a person types; a secret is not shown."""
+    return str(click.prompt(f"Value of {name}", hide_input=is_secret, err=True))
+
+
+def _declared(api: Api, namespace: str, key: str) -> dict[str, Any] | None:
     try:
-        return str(api.get(key_path(namespace, key))["type"])
+        return api.get(key_path(namespace, key))
     except CliError as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
-        raise CliError(f"{failure}; a new key needs --type {'|'.join(TYPES)}", Exit.NOT_FOUND) from None
+        return None
+
+
+def _check_fits(found: dict[str, Any] | None, name: str, type_: str | None, *, secret: bool) -> None:
+    """Raises :class:`CliError` where a key is new and nothing says its type, or is declared, and not as a secret."""
+    if found is None and type_ is None and not secret:
+        raise CliError(f"there is no key {name}; a new key needs --type {'|'.join(TYPES)}", Exit.NOT_FOUND)
+    if found is not None and secret and not found["secret"]:
+        place = name.replace("/", " ")
+        raise CliError(
+            f"{name} is declared, and not as a secret: configctl keys update {place} --secret", Exit.CONFLICT
+        )
+
+
+def _declare_secret(api: Api, namespace: str, key: str, type_: str, terms: Terms) -> None:
+    if terms.dry_run:
+        raise CliError(
+            f"{namespace}/{key} is not declared yet, and a dry run declares nothing: there is nothing to try",
+            Exit.NOT_FOUND,
+        )
+    api.send("POST", keys_path(namespace), {"key": key, "type": type_, "secret": True})

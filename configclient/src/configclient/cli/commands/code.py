@@ -12,16 +12,17 @@ import click
 from configclient.cli import _apply
 from configclient.cli import _render as render
 from configclient.cli._apply import Plan
-from configclient.cli._drift import Declaration, Deed, Drift, Present, compare
+from configclient.cli._drift import Deed, Drift, Present, compare
+from configclient.cli._enact import carry_out
 from configclient.cli._errors import CliError, Exit
-from configclient.cli._names import ENVIRONMENT
+from configclient.cli._names import ENVIRONMENT, REQUEST
 from configclient.cli._options import Terms, examples, on_plan_terms, on_service
 from configclient.cli._output import as_output, emit
-from configclient.cli._paths import NAMESPACES, config_path, key_path, keys_path
+from configclient.cli._paths import NAMESPACES, config_path, keys_path
 from configclient.cli._plan import Scope
+from configclient.cli._requests import apply_request
 from configclient.cli._states import first_items
 from configclient.cli._target import Service
-from configclient.cli._terminal import ask, somebody
 from configclient.cli._tree import ROOT_FILE, SUFFIX, Tree, read_tree
 
 if TYPE_CHECKING:
@@ -59,7 +60,12 @@ def _failing_with_1(do: Callable[[], Any], detailed: object) -> Any:
 
 directory = click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 only_envs = click.option(
-    "--env", "envs", type=ENVIRONMENT, multiple=True, help="Only this one of the directory's; may be repeated."
+    "--env",
+    "envs",
+    type=ENVIRONMENT,
+    metavar="ENV",
+    multiple=True,
+    help="Only this one of the directory's; may be repeated.",
 )
 prune_option = click.option("--prune", is_flag=True, help="What is not in the directory goes, in its namespaces.")
 
@@ -93,14 +99,31 @@ def plan_command(
     return DIFFERENT if detailed_exitcode and drift else Exit.OK
 
 
+class DirectoryOrRequest(click.Path):
+    """A folder, or the number of a change request; a folder of such a name is ``./12``."""
+
+    name = "directory or request"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # a str for a request, a Path for a folder
+        """The number as it is, or the folder's path. Raises :class:`click.BadParameter`."""
+        return value if REQUEST.fits(str(value)) else super().convert(value, param, ctx)
+
+
 @click.command(
     "apply",
     epilog=examples(
+        "configctl apply 12 --wait                                # an approved change request",
         'configctl apply settings/ --env staging --note "$(git log -1 --format=%s)"',
         "configctl apply settings/ --env production --prune --yes --wait",
     ),
 )
-@directory
+@click.argument(
+    "wanted",
+    type=DirectoryOrRequest(exists=True, file_okay=False, path_type=Path),
+    metavar="DIRECTORY|REQUEST",
+)
 @only_envs
 @prune_option
 @click.option("--split", is_flag=True, help="Make several releases of what is too large for one.")
@@ -108,14 +131,31 @@ def plan_command(
 @on_service
 @as_output
 def apply_command(
-    service: Service, terms: Terms, directory: Path, envs: tuple[str, ...], prune: bool, split: bool, output: str
+    service: Service, terms: Terms, wanted: Path | str, envs: tuple[str, ...], prune: bool, split: bool, output: str
 ) -> None:
-    """Make the service what a directory of YAML says: one release for each environment.
+    """Make the service what a directory of YAML says, or an approved change request a release.
 
-    Shows what is different first, and asks where an environment is protected. Secrets are declared, and their values
-    left alone. What is there and not in the directory stays, unless --prune is given.
+    With a directory: one release for each environment. Shows what is different first, and asks where an environment is
+    protected. Secrets are declared, and their values left alone. What is there and not in the directory stays, unless
+    --prune is given.
+
+    With the number of a request that is approved: that request's changes, as one release. It has its own note and
+    environment, and nothing more to ask.
     """
-    api = service.api()
+    if isinstance(wanted, str):
+        if envs or prune or split or terms.note:
+            raise click.UsageError(
+                "--env, --prune, --split and --note go with a directory, not with a request",
+                click.get_current_context(),
+            )
+        apply_request(service.api(), wanted, terms, output)
+        return
+    _apply_directory(service.api(), wanted, terms, envs, prune, split, output)
+
+
+def _apply_directory(
+    api: Api, directory: Path, terms: Terms, envs: tuple[str, ...], prune: bool, split: bool, output: str
+) -> None:
     tree = read_tree(_files(directory))
     drift = _drift(api, tree, _environments(tree, envs), prune)
     if output == "text" or terms.dry_run:
@@ -126,42 +166,10 @@ def apply_command(
         _apply.check_plan(each, split=split)
     if terms.dry_run:
         return
-    protected = [each.env for each in plans if somebody() and not terms.yes and _apply.is_protected(api, each.env)]
-    if protected:
-        ask(f"{' and '.join(protected)}: protected. Propose this?")
-    releases = _carry_out(api, drift, plans, replace(terms, yes=True))
+    _apply.agree(api, [each.env for each in plans], terms)
+    releases = carry_out(api, drift, plans, replace(terms, yes=True))
     done = [f"{release['env']} revision {release['revision']}" for release in releases]
     emit(output, _as_dict(drift) | {"releases": releases}, lambda: done)
-
-
-def _carry_out(api: Api, drift: Drift, plans: Sequence[Plan], terms: Terms) -> list[dict[str, Any]]:
-    """Keys first, then values, then what only then is possible: tighter schemas, and keys without values."""
-    late = [each for each in drift.declarations if not _declare(api, each)]
-    for plan in plans:  # all of them, so that what one environment refuses is written to none
-        _apply.try_out(api, plan, terms, quiet=True)
-    releases = [release for plan in plans for release in _apply.apply(api, plan, terms)]
-    for each in late:
-        method, body = ("DELETE", None) if each.deed is Deed.DELETE else ("PATCH", dict(each.body))
-        api.send(method, key_path(each.namespace, each.key), body)
-    return releases
-
-
-def _declare(api: Api, step: Declaration) -> bool:
-    """Makes or changes a namespace or key; tells whether that could be done before the values change."""
-    if step.deed is Deed.DELETE:
-        return False
-    if not step.key:
-        api.send("POST", NAMESPACES, {"name": step.namespace, **step.body})
-    elif step.deed is Deed.NEW:
-        api.send("POST", keys_path(step.namespace), dict(step.body))
-    else:
-        try:
-            api.send("PATCH", key_path(step.namespace, step.key), dict(step.body))
-        except CliError as failure:
-            if failure.exit_code is not Exit.INVALID:
-                raise
-            return False
-    return True
 
 
 def _files(directory: Path) -> dict[str, str]:

@@ -15,7 +15,6 @@ from configclient.cli._names import NAMESPACE
 from configclient.cli._options import Terms, examples, on_plan_terms, on_target
 from configclient.cli._plan import Kind, Scope, Step, changes, plan, unset
 from configclient.cli._target import Target
-from configclient.cli._terminal import agrees, somebody
 
 if TYPE_CHECKING:
     from configclient.cli._http import Api
@@ -53,7 +52,7 @@ def edit_command(target: Target, terms: Terms, namespace: str) -> None:
         try:
             written = _write(api, Plan(target.env, [base], _steps(base, edited)), terms)
         except CliError as failure:
-            _ask_again(failure, draft)
+            draft.look_again(failure)
             before, text = base, edited
             if failure.exit_code is Exit.CONFLICT:
                 click.echo(f"your text as it was: {draft.keep()}", err=True)
@@ -79,15 +78,6 @@ def _write(api: Api, wanted: Plan, terms: Terms) -> bool:
     for release in apply(api, wanted, terms):
         click.echo(f"{release['env']} revision {release['revision']}")
     return bool(lines)
-
-
-def _ask_again(failure: CliError, draft: Draft) -> None:
-    """Returns where a person wants to look at their text again; otherwise the failure says where it is."""
-    if not somebody() or failure.exit_code not in (Exit.CONFLICT, Exit.INVALID):
-        raise CliError(f"{failure}; {draft.kept()}", failure.exit_code) from None
-    click.echo(f"{failure}; {draft.kept()}", err=True)
-    if not agrees("Edit it again?"):
-        raise click.Abort from None
 
 
 def _steps(base: Scope, text: str) -> list[Step]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from configclient.cli import _render as render
 from configclient.cli import formats
 from configclient.cli._apply import Plan, apply, check_plan, plan_lines, read_scope, summary, try_out
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import NAMESPACE
 from configclient.cli._options import Moment, Terms, examples, on_plan_terms, on_target, state
 from configclient.cli._output import as_output, emit
-from configclient.cli._plan import flatten, plan
+from configclient.cli._plan import Kind, Step, flatten, plan
 from configclient.cli._states import scope_at
 from configclient.cli._target import Target
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 # As much as a scope holds; nobody imports more.
 FILE_BYTES_MAX = 16 * 1024 * 1024
+# What people call secrets; a new key of such a name that is none gets a warning.
+SECRET_NAME = re.compile(r"passw|secret|token|credential|api[._-]?key|private[._-]?key", re.IGNORECASE)
 
 format_names = click.Choice(list(formats.SUFFIXES))
 
@@ -33,7 +38,7 @@ format_names = click.Choice(list(formats.SUFFIXES))
     "import",
     epilog=examples(
         "configctl import settings.yaml --namespace payments --env staging --dry-run",
-        "configctl import .env --namespace checkout --env development",
+        "configctl import .env --namespace checkout --env development --secret '*_PASSWORD' --secret API_KEY",
         "configctl import all.json --by-namespace --env staging --note 'from the old system'",
         "kubectl get cm x -o json | jq .data | configctl import - --format json --namespace x --env staging",
     ),
@@ -44,6 +49,9 @@ format_names = click.Choice(list(formats.SUFFIXES))
 @click.option("--format", "format_name", type=format_names, help="What the file is, if its name does not tell.")
 @click.option("--nested", is_flag=True, help="Keep a map as one json value, instead of one key for each of its parts.")
 @click.option("--strings", is_flag=True, help="New keys of env, properties and ini files are all strings.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="PATTERN", help="Keys that are secrets: db.*; may be repeated."
+)
 @click.option("--split", is_flag=True, help="Make several releases of what is too large for one.")
 @on_plan_terms
 @on_target
@@ -57,6 +65,7 @@ def import_command(
     format_name: str | None,
     nested: bool,
     strings: bool,
+    secrets: tuple[str, ...],
     split: bool,
     output: str,
 ) -> None:
@@ -66,25 +75,53 @@ def import_command(
     names (a.b.c), unless it is empty, or a key of its name is declared as json. A declared key's type decides how its
     value is read. A new key has the type of its value in json, yaml and toml. In the other files all is text: what is
     true, false, a number, a list or a map in JSON is that, and all else a string (007, yes, null). What the file does
-    not name stays as it is, so the same file again changes nothing.
+    not name stays as it is, so the same file again changes nothing. Secrets are set where --secret names them, and
+    declared as such where they are new; as nobody can tell whether they are the same, they are set each time.
     """
     if (namespace is None) == (not by_namespace):
         raise click.UsageError("give either --namespace or --by-namespace", click.get_current_context())
     format_, documents = _documents(file, format_name, namespace)
     api = target.api()
     wanted = Plan(target.env, [], [])
+    patterns = _Patterns(secrets)
     for name, document in documents.items():
         scope = read_scope(api, target.env, name)
         values = flatten(document, scope, nested=nested)
-        steps = plan(scope, values, typed=format_.TYPED, strings=strings)
+        steps = plan(scope, values, typed=format_.TYPED, strings=strings, secret=patterns.fit)
         wanted = Plan(target.env, [*wanted.scopes, scope], [*wanted.steps, *steps])
+    patterns.check()
     _carry_out(api, wanted, replace(terms, note=terms.note or f"import of {_name(file)}"), split, output)
+
+
+class _Patterns:
+    """What ``--secret`` names."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._unused = set(patterns)
+        self._patterns = patterns
+
+    def fit(self, key: str) -> bool:
+        """Tells whether a key is a secret."""
+        found = {pattern for pattern in self._patterns if fnmatchcase(key, pattern)}
+        self._unused -= found
+        return bool(found)
+
+    def check(self) -> None:
+        """Raises :class:`CliError` where one fits nothing: a slip would leave a secret readable."""
+        if self._unused:
+            raise CliError(f"nothing in the file is named {' or '.join(sorted(self._unused))} (--secret)", Exit.USAGE)
 
 
 def _carry_out(api: Api, wanted: Plan, terms: Terms, split: bool, output: str) -> None:
     if output == "text":
-        emit(output, None, lambda: plan_lines(wanted.steps))
+        conflicts = [step for step in wanted.steps if step.kind is Kind.CONFLICT]
+        # Among thousands of lines, nobody would find what is in the way.
+        emit(output, None, lambda: plan_lines(conflicts or wanted.steps))
         click.echo(summary(wanted.steps), err=True)
+        if not conflicts and (
+            readable := [step.key for step in wanted.steps if step.kind is Kind.NEW and _sounds_secret(step)]
+        ):
+            click.echo(f"everybody who may read could read {render.some(readable)}; --secret keeps secrets", err=True)
     check_plan(wanted, split=split)
     releases: list[dict[str, Any]] = []
     if terms.dry_run:
@@ -93,6 +130,10 @@ def _carry_out(api: Api, wanted: Plan, terms: Terms, split: bool, output: str) -
         releases = apply(api, wanted, terms)
     done = [f"{release['env']} revision {release['revision']}" for release in releases]
     emit(output, {"steps": [step.as_dict() for step in wanted.steps], "releases": releases}, lambda: done)
+
+
+def _sounds_secret(step: Step) -> bool:
+    return not step.secret and step.type == "string" and SECRET_NAME.search(step.key) is not None
 
 
 def _documents(
@@ -106,7 +147,7 @@ def _documents(
     if namespace is None and not format_.TYPED:
         raise CliError(f"{name} files have no maps: give --namespace", Exit.USAGE)
     try:
-        content = format_.read(_text(file))
+        content = format_.read(_text(file, name))
     except ValueError as error:
         raise CliError(f"{_name(file)} is no {name} file to import: {error}", Exit.INVALID) from None
     if namespace is not None:
@@ -117,11 +158,17 @@ def _documents(
     return format_, content
 
 
-def _text(file: io.BufferedReader) -> str:
+def _text(file: io.BufferedReader, format_name: str) -> str:
     data = file.read(FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
         raise ValueError(f"it is larger than {FILE_BYTES_MAX} bytes")
-    return data.decode("utf-8-sig")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if format_name == "properties":
+            return data.decode("latin-1")  # as Java does
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8: convert it first, as with iconv -t utf-8") from None
 
 
 def _name(file: io.BufferedReader) -> str:

@@ -5,10 +5,12 @@ from typing import IO, Any
 import click
 
 from configclient.cli import _render as render
+from configclient.cli._errors import CliError
 from configclient.cli._names import KEY, NAMESPACE
-from configclient.cli._options import examples, on_service
+from configclient.cli._options import break_glass_option, examples, on_service
 from configclient.cli._output import as_output, emit
-from configclient.cli._paths import key_path, keys_path
+from configclient.cli._paths import env_of_request_url, key_path, keys_path
+from configclient.cli._requests import propose
 from configclient.cli._states import first_items
 from configclient.cli._target import Service
 from configclient.cli._values import TYPES, parse
@@ -56,6 +58,7 @@ schema_option = click.option(
 @keys_command.command(
     "create",
     epilog=examples(
+        "configctl keys create payments db.password --type string --secret",
         "configctl keys create payments burst --type int --description 'Requests at once'",
         "echo '{\"minimum\": 1}' | configctl keys create payments burst --type int --schema-file -",
     ),
@@ -85,21 +88,53 @@ def create_key(
 @click.option("--description", help="What it means, and in which unit.")
 @schema_option
 @click.option("--no-schema", is_flag=True, help="Take the schema away.")
+@click.option("--secret/--plain", "secret", default=None, help="Keep its values encrypted from now on, or readable.")
+@click.option("-y", "--yes", is_flag=True, help="Propose another schema, where it takes a review.")
+@break_glass_option
 @on_service
 @as_output
 def update_key(
-    service: Service, namespace: str, key: str, description: str | None, schema: Any, no_schema: bool, output: str
+    service: Service,
+    namespace: str,
+    key: str,
+    description: str | None,
+    schema: Any,
+    no_schema: bool,
+    secret: bool | None,
+    yes: bool,
+    break_glass: str | None,
+    output: str,
 ) -> None:
-    """Change a key's description or schema."""
-    body = {} if description is None else {"description": description}
+    """Change a key's description or schema, or whether it is a secret.
+
+    The schema of a key that has a value in a protected environment takes a review. Making a key secret leaves what it
+    was before readable in the history.
+    """
+    body: dict[str, Any] = {} if description is None else {"description": description}
     if schema is not None or no_schema:
         body["schema"] = schema
+    if secret is not None:
+        body["secret"] = secret
     if not body or (schema is not None and no_schema):
         raise click.UsageError(
-            "say what to change: --description, --schema-file or --no-schema", click.get_current_context()
+            "say what to change: --description, --schema-file or --no-schema, --secret or --plain",
+            click.get_current_context(),
         )
-    answer = service.api().send("PATCH", key_path(namespace, key), body)
-    emit(output, answer, lambda: render.fields(answer))
+    if break_glass is not None:
+        body["break_glass"] = {"reason": break_glass}
+    api = service.api()
+    try:
+        answer = api.send("PATCH", key_path(namespace, key), body)
+    except CliError as failure:
+        if not (yes and failure.request_url and body.keys() == {"schema"}):
+            raise
+        change = {"namespace": namespace, "key": key, "schema": schema}
+        answer = propose(api, env_of_request_url(failure.request_url), [change], "")
+        emit(output, answer, lambda: [f"{namespace}/{key}  schema  {answer['env']} request {answer['id']}"])
+        return
+    emit(output, answer, lambda: render.fields({name: each for name, each in answer.items() if name != "warning"}))
+    if output == "text" and answer.get("warning"):
+        click.echo(answer["warning"], err=True)
 
 
 @keys_command.command("delete", epilog=examples("configctl keys delete payments burst"))

@@ -1,4 +1,4 @@
-"""What is there: ``get`` and ``list``."""
+"""What is there: ``get``, ``list`` and ``reveal``."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from configclient.cli import _render as render
 from configclient.cli._errors import CliError, Exit
 from configclient.cli._names import KEY, NAMESPACE
 from configclient.cli._options import Moment, examples, on_target, state
-from configclient.cli._output import emit, outputs
-from configclient.cli._paths import config_path
+from configclient.cli._output import as_output, emit, outputs
+from configclient.cli._paths import config_path, reveal_path
 from configclient.cli._states import scope_at
 from configclient.cli._target import Target
+from configclient.cli._terminal import somebody
 
 
 @click.command(
@@ -52,7 +53,37 @@ def list_command(target: Target, namespace: str, moment: Moment | None, output: 
     emit(output, answer, lambda: render.settings(answer["values"]), lambda: entries)
 
 
+@click.command(
+    "reveal",
+    epilog=examples(
+        "configctl reveal payments db.password --env production --reason 'INC-4711: does it fit?'",
+        "configctl reveal payments db.password --env production --reason INC-4711 | xclip",
+    ),
+)
+@click.argument("namespace", type=NAMESPACE)
+@click.argument("key", type=KEY)
+@click.option("--reason", help="Why you need to see it; the audit trail keeps it. Asked for if missing.")
+@on_target
+@as_output
+def reveal_command(target: Target, namespace: str, key: str, reason: str | None, output: str) -> None:
+    """Print one secret, for a person who has a reason. It takes ops.
+
+    Who saw it and why is in the audit trail before it is on the screen. Applications read theirs with a token of the
+    role service.
+    """
+    if not reason:
+        if not somebody():
+            raise click.UsageError("give a --reason", click.get_current_context())
+        reason = click.prompt(f"Why do you need to see {namespace}/{key}", err=True)
+    answer = target.api().send("POST", reveal_path(target.env, namespace, key), {"reason": reason})
+    emit(output, answer, lambda: [render.bare(answer["value"])])
+
+
 def _bare(namespace: str, key: str, answer: dict[str, Any]) -> str:
     if "value" not in answer:
-        raise CliError(f"{namespace}/{key} is a secret, and this token may not read it", Exit.FORBIDDEN)
+        raise CliError(
+            f"{namespace}/{key} is a secret, which only applications get; `configctl reveal` shows it to whoever may, "
+            "with a reason",
+            Exit.FORBIDDEN,
+        )
     return render.bare(answer["value"])

@@ -1,6 +1,6 @@
-"""Java's ``.properties``, as UTF-8; written in ASCII with escapes, which every version of Java reads."""
+"""Java's ``.properties``, as UTF-8, or as Latin-1 where that is not it; written in ASCII, which every version reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import javaproperties
@@ -12,19 +12,17 @@ TYPED = False
 
 def read(text: str) -> dict[str, Any]:
     """Texts by name."""
-    values: dict[str, Any] = javaproperties.loads(text, object_pairs_hook=_once)
+    values: dict[str, Any] = {}
+    line = 1
+    for part in javaproperties.parse(text):
+        if isinstance(part, javaproperties.KeyValue):
+            if part.key in values:
+                raise ValueError(f"line {line}: {part.key} stands here a second time")
+            values[part.key] = part.value
+        line += part.source.count("\n")
     return values
 
 
 def write(values: Mapping[str, Any]) -> str:
     """A line ``name=value`` for each."""
     return javaproperties.dumps({name: bare(value) for name, value in values.items()}, timestamp=None)
-
-
-def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, text in pairs:
-        if name in values:
-            raise ValueError(f"{name} stands there twice")
-        values[name] = text
-    return values

@@ -1,0 +1,54 @@
+"""Answers that are made when something happens, or when a time is over; and those that never end.
+
+Thousands of requests wait at once, and each holds what it needs: no Flask context, no parsed body, no deep stack. The
+view returns at once; whoever serves the request waits when it asks for the answer's bytes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from flask import Flask, Response, current_app, g
+
+_Wsgi = dict[str, Any]
+_Make = Callable[[], Iterable[bytes]]
+
+
+def held(make: Callable[[], bytes], rest: Callable[[], None] | None = None) -> Response:
+    """Answer with the JSON that ``make`` returns, after whatever it waits for; an error in it is answered as a view's.
+
+    ``make`` is called without a context of Flask. ``rest`` is called when the answer has been sent.
+    """
+    return _Held(lambda: [make()], rest, content_type="application/json")
+
+
+def stream(make: _Make) -> Response:
+    """Answer with server-sent events, each sent as soon as it is there.
+
+    ``make`` returns them, and may wait before and between them; an error that it raises itself is answered as a view's.
+    """
+    response = _Held(make, None, content_type="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events until it has a bufferful
+    response.headers["Cache-Control"] = "no-store, no-transform"  # nor is a proxy to compress them
+    return response
+
+
+class _Held(Response):
+    def __init__(self, make: _Make, rest: Callable[[], None] | None, content_type: str) -> None:
+        super().__init__(content_type=content_type)
+        self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy's way to say it
+        self._make, self._rest, self._request_id = make, rest, g.request_id
+
+    def __call__(self, environ: _Wsgi, start_response: Any) -> Iterator[bytes]:
+        try:
+            self.response = self._make()
+        except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
+            yield from self._problem(environ, error)(environ, start_response)
+        else:
+            yield from super().__call__(environ, start_response)
+        if self._rest is not None:
+            self._rest()
+
+    def _problem(self, environ: _Wsgi, error: Exception) -> Response:
+        with self._app.request_context(environ):
+            g.request_id = self._request_id
+            return self._app.finalize_request(self._app.handle_user_exception(error), from_error_handler=True)
