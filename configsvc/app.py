@@ -118,7 +118,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(audit_api.blueprint(Audit(database)))
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
-    services = Services(catalog, beside, declared, history, gate, plans, change_requests, watching)
+    services = Services(catalog, beside, declared, history, gate, plans, change_requests, watching, convergence)
     sign_in = SignIn(database, authenticator, sessions, Throttle())
     app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note))
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way

@@ -8,12 +8,24 @@ from importlib.resources import files
 
 from flask import Blueprint, Response, request
 
-from configsvc.admin import change_requests, edits, errors, guard, history, namespaces, overview, rendering
+from configsvc.admin import (
+    change_requests,
+    edits,
+    errors,
+    guard,
+    history,
+    namespaces,
+    overview,
+    rendering,
+    rollout,
+    watchers,
+)
 from configsvc.admin import sign_in as sign_in_pages
 from configsvc.errors import NotFound, RequestError
 from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
+from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
 from configsvc.service.plans import Plans
@@ -47,6 +59,7 @@ class Services:
     plans: Plans
     requests: ChangeRequests
     watchers: Watchers
+    convergence: Convergence
 
 
 def blueprint(
@@ -68,6 +81,8 @@ def blueprint(
     edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)
     history.add(routes, services.catalog, services.history, services.plans, services.requests)
     change_requests.add(routes, services.requests)
+    rollout.add(routes, services.convergence, sessions)
+    watchers.add(routes, services.catalog, services.watchers)
 
     @routes.get("/bootstrap.css", endpoint="style")
     def style() -> Response:

@@ -14,6 +14,7 @@ from configsvc.service import accounts, samples
 from configsvc.service.tokens import Wanted
 from configsvc.settings import Settings
 from configsvc.store.access import NewGrant
+from tests.integration.api.conftest import Caller
 
 PASSWORD = "correct horse battery staple"  # of test accounts
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
@@ -67,6 +68,19 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
     close(app)
+
+
+@pytest.fixture
+def api(app: Flask, settings: Settings) -> Callable[[str], Caller]:
+    """Makes a caller of the API with the sample token of a role."""
+    tokens = samples.ensure(settings.database_url, None)
+    return lambda role: Caller(app, tokens[role])
+
+
+@pytest.fixture
+def ops(api: Callable[[str], Caller]) -> Caller:
+    """A caller of the API who may write everywhere."""
+    return api("ops")
 
 
 @pytest.fixture

@@ -8,10 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
 
-from configsvc.service import samples
-from configsvc.settings import Settings
 from tests.fix_database import Database
 from tests.integration.admin.conftest import Browser
 from tests.integration.admin.naughty import STRINGS
@@ -56,19 +53,6 @@ class Page(HTMLParser):
             or any(name.startswith("on") or name == "style" for name in attributes)
             or any(not (attributes.get(name) or "/ui/").startswith(("/ui", "#", "?")) for name in ("href", "action"))
         ]
-
-
-@pytest.fixture
-def api(app: Flask, settings: Settings) -> Callable[[str], Caller]:
-    """Makes a caller of the API with the sample token of a role."""
-    tokens = samples.ensure(settings.database_url, None)
-    return lambda role: Caller(app, tokens[role])
-
-
-@pytest.fixture
-def ops(api: Callable[[str], Caller]) -> Caller:
-    """A caller of the API who may write everywhere."""
-    return api("ops")
 
 
 def put(ops: Caller, key: str, value: object, type_: str, env: str = "development", **more: object) -> None:
