@@ -9,6 +9,7 @@ from importlib.resources import files
 from flask import Blueprint, Response, request
 
 from configsvc.admin import (
+    audit,
     change_requests,
     edits,
     errors,
@@ -22,6 +23,7 @@ from configsvc.admin import (
 )
 from configsvc.admin import sign_in as sign_in_pages
 from configsvc.errors import NotFound, RequestError
+from configsvc.service.audit import Audit
 from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
@@ -60,6 +62,7 @@ class Services:
     requests: ChangeRequests
     watchers: Watchers
     convergence: Convergence
+    audit: Audit
 
 
 def blueprint(
@@ -81,6 +84,7 @@ def blueprint(
     edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)
     history.add(routes, services.catalog, services.history, services.plans, services.requests)
     change_requests.add(routes, services.requests)
+    audit.add(routes, services.audit, services.catalog)
     rollout.add(routes, services.convergence, sessions)
     watchers.add(routes, services.catalog, services.watchers)
 
