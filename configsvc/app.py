@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     change_requests = ChangeRequests(database, gate, promotions)
     rates, note = Rates(settings.token_requests_per_s), audit_api.refusals(refusals)
-    sessions, trail = Sessions(database), Audit(database)
+    sessions, trail, tokens = Sessions(database), Audit(database), Tokens(database)
 
     app = App(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
@@ -114,11 +114,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, plans, promotions))
     app.register_blueprint(requests_api.blueprint(change_requests, gate))
-    app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
+    app.register_blueprint(access_api.blueprint(tokens, Permissions(database)))
     app.register_blueprint(audit_api.blueprint(trail))
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
-    services = Services(catalog, beside, declared, history, gate, plans, change_requests, watching, convergence, trail)
+    services = Services(
+        catalog, beside, declared, history, gate, plans, change_requests, watching, convergence, trail, tokens
+    )
     sign_in = SignIn(database, authenticator, sessions, Throttle())
     app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note))
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way

@@ -33,7 +33,7 @@ KINDS = (
     "token",
     "write",
 )
-_WORDS = ("env", "namespace", "key", "actor", "action")
+_FIELDS = ("env", "namespace", "key", "actor", "action", "since", "until")
 _WORD_CHARACTERS_MAX = 200
 #: Events that an export looks through, in so many pages.
 EXPORTED_MAX = 10_000
@@ -96,7 +96,7 @@ def _text(value: Any) -> str:
 
 def _given() -> dict[str, str]:
     """Return the filter as it was typed."""
-    return {name: text for name in (*_WORDS, "since", "until") if (text := request.args.get(name, "").strip())}
+    return {name: text for name in _FIELDS if (text := request.args.get(name, "").strip())}
 
 
 def _wanted() -> Filter:
@@ -105,24 +105,27 @@ def _wanted() -> Filter:
               if len(text) > _WORD_CHARACTERS_MAX]  # fmt: skip
     if "key" in given and "namespace" not in given:
         errors.append(("namespace", "say in which namespace the key is"))
-    moments = {}
-    for name in ("since", "until"):
-        try:
-            moments[name] = values.time(given.get(name), name)
-        except ValidationFailed as error:
-            errors += error.errors
     if errors:
         raise ValidationFailed(errors)
-    return Filter(**{name: given.get(name) for name in _WORDS}, **moments)
+    return Filter(
+        env=given.get("env"),
+        namespace=given.get("namespace"),
+        key=given.get("key"),
+        actor=given.get("actor"),
+        action=given.get("action"),
+        since=values.time(given.get("since"), "since"),
+        until=values.time(given.get("until"), "until"),
+    )
 
 
 def _exported(audit: Audit, who: Caller, wanted: Filter) -> Iterator[Mapping[str, Any]]:
-    before: int | None = BEGINNING
+    before = BEGINNING
     for _ in range(EXPORTED_MAX // _EXPORT_PAGE):
-        rows, before = audit.page(who, wanted, before, _EXPORT_PAGE)
+        rows, following = audit.page(who, wanted, before, _EXPORT_PAGE)
         yield from rows
-        if before is None:
+        if following is None:
             return
+        before = following
 
 
 def _line(row: Mapping[str, Any]) -> str:

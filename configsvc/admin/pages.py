@@ -12,6 +12,7 @@ from configsvc.admin import (
     audit,
     change_requests,
     edits,
+    environments,
     errors,
     guard,
     history,
@@ -19,6 +20,7 @@ from configsvc.admin import (
     overview,
     rendering,
     rollout,
+    tokens,
     watchers,
 )
 from configsvc.admin import sign_in as sign_in_pages
@@ -35,6 +37,7 @@ from configsvc.service.rates import Rates
 from configsvc.service.releases import Releases
 from configsvc.service.sessions import Sessions
 from configsvc.service.sign_in import SignIn
+from configsvc.service.tokens import Tokens
 from configsvc.service.watchers import Watchers
 
 NAME = "ui"
@@ -63,6 +66,7 @@ class Services:
     watchers: Watchers
     convergence: Convergence
     audit: Audit
+    tokens: Tokens
 
 
 def blueprint(
@@ -86,6 +90,8 @@ def blueprint(
     change_requests.add(routes, services.requests)
     audit.add(routes, services.audit, services.catalog)
     rollout.add(routes, services.convergence, sessions)
+    tokens.add(routes, services.tokens, services.catalog)
+    environments.add(routes, services.catalog)
     watchers.add(routes, services.catalog, services.watchers)
 
     @routes.get("/bootstrap.css", endpoint="style")

@@ -26,6 +26,7 @@ class Browser:
     """Keeps cookies, and sends the forms of the page that it shows."""
 
     def __init__(self, app: Flask) -> None:
+        self.app = app
         self._client = app.test_client()
         self.page = ""
 
