@@ -17,6 +17,7 @@ from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.held import stream
 from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
 from configsvc.api.routing import App
@@ -39,6 +40,7 @@ from configsvc.service.history import History
 from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.metrics import Metrics
+from configsvc.service.moves import Moves
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
@@ -119,10 +121,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
     services = Services(
-        catalog, beside, declared, history, gate, plans, change_requests, watching, convergence, trail, tokens
+        catalog,
+        beside,
+        declared,
+        history,
+        gate,
+        plans,
+        change_requests,
+        watching,
+        convergence,
+        trail,
+        tokens,
+        Moves(hub, holds),
     )
     sign_in = SignIn(database, authenticator, sessions, Throttle())
-    app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note))
+    app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note, stream))
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app

@@ -16,6 +16,7 @@ from configsvc.admin import (
     errors,
     guard,
     history,
+    live,
     namespaces,
     overview,
     rendering,
@@ -32,6 +33,7 @@ from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
+from configsvc.service.moves import Moves
 from configsvc.service.plans import Plans
 from configsvc.service.rates import Rates
 from configsvc.service.releases import Releases
@@ -67,6 +69,7 @@ class Services:
     convergence: Convergence
     audit: Audit
     tokens: Tokens
+    moves: Moves
 
 
 def blueprint(
@@ -76,8 +79,11 @@ def blueprint(
     rates: Rates,
     statuses: Mapping[str, int],
     note: Callable[[RequestError], None],
+    stream: live.Stream,
 ) -> Blueprint:
-    """Make the blueprint. ``statuses``: the HTTP status of each error's code; ``note`` sees every error of ours."""
+    """Make the blueprint. ``statuses``: the HTTP status of each error's code; ``note`` sees every error of ours;
+    ``stream`` makes an answer of server-sent events.
+    """
     routes = Blueprint(NAME, __name__, url_prefix="/ui", template_folder="templates", static_folder="static")
     guard.register(routes, sessions, rates)
     errors.register(routes, statuses, note)
@@ -92,6 +98,7 @@ def blueprint(
     rollout.add(routes, services.convergence, sessions)
     tokens.add(routes, services.tokens, services.catalog)
     environments.add(routes, services.catalog)
+    live.add(routes, services.moves, sessions, stream)
     watchers.add(routes, services.catalog, services.watchers)
 
     @routes.get("/bootstrap.css", endpoint="style")
