@@ -85,12 +85,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     holds = Holds(settings.token_held_max)
     sync = Sync(database, bodies, hub, holds, reports)
     convergence = Convergence(database, history, holds, Lookout(database))
-    catalog, declared, plans, watching = (
-        Catalog(database),
-        Keys(database, secrets),
-        Plans(database, history, gate),
-        Watchers(database),
-    )
+    catalog, declared = Catalog(database), Keys(database, secrets)
+    plans, watching = Plans(database, history, gate), Watchers(database)
     change_requests = ChangeRequests(database, gate, promotions)
     rates, note = Rates(settings.token_requests_per_s), audit_api.refusals(refusals)
     sessions, trail, tokens = Sessions(database), Audit(database), Tokens(database)

@@ -387,12 +387,7 @@ CREATE INDEX access_grant_token ON access_grant (token_id);
 -- one more way to act as it.
 CREATE TABLE account (
     token_id text PRIMARY KEY REFERENCES token,
-    password_hash text CHECK (password_hash LIKE '$argon2id$%'), -- NULL: it has none
-    -- Who vouches for it, and by which name, where that is an OpenID provider.
-    issuer text,
-    subject text,
-    CHECK ((issuer IS NULL) = (subject IS NULL)),
-    UNIQUE (issuer, subject)
+    password_hash text NOT NULL CHECK (password_hash LIKE '$argon2id$%')
 );
 
 -- Browsers that are signed in. Ends with its token, too.

@@ -1,5 +1,6 @@
 """Holds real answers against ``/openapi.json``."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -58,5 +59,17 @@ class Contract:
             return found + ([f"a body: {answer.text}"] if answer.data else [])
         if answer.mimetype not in content:
             return [*found, f"{answer.content_type} instead of {list(content)}"]
-        body = answer.json if answer.is_json else answer.text
-        return found + self.problems_of(content[answer.mimetype]["schema"], body)
+        schema = content[answer.mimetype]["schema"]
+        if answer.mimetype == "text/event-stream":
+            return found + [problem for event in _events(answer.text) for problem in self.problems_of(schema, event)]
+        return found + self.problems_of(schema, answer.json if answer.is_json else answer.text)
+
+
+def _events(text: str) -> Iterator[dict[str, object]]:
+    """The events of a stream that have data: fields by name."""
+    for lines in text.split("\n\n"):
+        fields: dict[str, object] = dict(
+            line.split(": ", 1) for line in lines.splitlines() if not line.startswith((":", "retry"))
+        )
+        if fields:
+            yield fields

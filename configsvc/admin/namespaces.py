@@ -1,6 +1,6 @@
 """A namespace: all its settings, environments side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request, url_for
@@ -25,16 +25,20 @@ class Line:
     compared: Compared
     cells: Sequence[str | None]
 
-    @property
-    def odd(self) -> Sequence[bool]:
-        """Whether each cell differs from the first; of secrets only whether there is one."""
-        if self.compared.same is not False:
-            return [False] * len(self.cells)
+    def cells_in(self, addresses: Sequence[str]) -> Iterator[tuple[str, str | None, bool]]:
+        """Yield each cell, with its environment's address and whether it differs from the first one.
+
+        Of secrets it is told only where there is one.
+        """
         texts = [cell is None for cell in self.cells] if self.compared.key["secret"] else self.cells
-        return [text != texts[0] for text in texts]
+        differs = self.compared.same is False
+        for address, cell, text in zip(addresses, self.cells, texts, strict=True):
+            yield address, cell, differs and text != texts[0]
 
     def has(self, query: str) -> bool:
         """Tell whether name, description or a value holds the text, whatever its case."""
+        if not query:
+            return True
         texts = (self.compared.key["name"], self.compared.key["description"], *(cell or "" for cell in self.cells))
         return any(query in text.lower() for text in texts)
 
@@ -46,10 +50,11 @@ def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons) -> None:
     def show(namespace: str) -> str:
         who = caller()
         readable = _readable(catalog, who, namespace)
-        chosen = [row for row in readable if row["name"] in request.args.getlist("env")] or list(readable)
+        chosen = [row for row in readable if row["name"] in request.args.getlist("env")]
+        envs = (chosen or readable)[:ENVS_MAX]
         query = request.args.get("q", "")[:_QUERY_CHARACTERS_MAX]
         differing = "differs" in request.args
-        comparison = comparisons.compare(who, namespace, [row["name"] for row in chosen[:ENVS_MAX]])
+        comparison = comparisons.compare(who, namespace, [row["name"] for row in envs])
         lines = [Line(compared, [_cell(compared, row) for row in compared.rows]) for compared in comparison.keys]
         found = [
             line
@@ -59,8 +64,8 @@ def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons) -> None:
         return render_template(
             "namespace.html",
             namespace=namespace,
-            base=url_for("ui.namespace", namespace=namespace) + "/",
-            envs=chosen[:ENVS_MAX],
+            addresses=[f"{url_for('ui.namespace', namespace=namespace)}/{row['name']}/" for row in envs],
+            envs=envs,
             readable=readable,
             lines=found,
             total=len(lines),

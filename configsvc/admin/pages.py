@@ -88,7 +88,7 @@ def blueprint(
     guard.register(routes, sessions, rates)
     errors.register(routes, statuses, note)
     rendering.register(routes)
-    sign_in_pages.add(routes, sign_in, sessions)
+    sign_in_pages.add(routes, sign_in, sessions, note)
     overview.add(routes, services.catalog, services.history, services.watchers, services.requests)
     namespaces.add(routes, services.catalog, services.comparisons)
     edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)

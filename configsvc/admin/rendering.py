@@ -46,10 +46,9 @@ def shown(text: str | None, type_: str) -> str:
     """Return a stored value as people write it: strings without quotes, JSON with spaces."""
     if text is None:
         return ""
-    value = json.loads(text)
     if type_ == "string":
-        return str(value)
-    return json.dumps(value, ensure_ascii=False) if type_ == "json" else text
+        return str(json.loads(text))
+    return json.dumps(json.loads(text), ensure_ascii=False) if type_ == "json" else text
 
 
 def state(side: Mapping[str, Any] | None, type_: str) -> str:

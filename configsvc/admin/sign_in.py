@@ -1,15 +1,17 @@
 """Signing in and out."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, g, render_template, request
 
 from configsvc.admin.guard import COOKIE, caller, is_signed_in, safe_next, see, signed_in, signed_out
-from configsvc.errors import ValidationFailed
+from configsvc.errors import RequestError, Unauthenticated
 from configsvc.service.sessions import Sessions
 from configsvc.service.sign_in import SignIn, Visit
 
 
-def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions) -> None:
-    """Add the pages."""
+def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[RequestError], None]) -> None:
+    """Add the pages; ``note`` sees every attempt that failed."""
 
     @routes.get("/sign-in", endpoint="sign_in_form")
     def form() -> str | Response:
@@ -26,10 +28,10 @@ def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions) -> None:
                 secret = sign_in.by_token(given["token"].strip(), _visit())
             else:
                 secret = sign_in.by_password(given.get("name", ""), given.get("password", ""), _visit())
-        except ValidationFailed as error:
-            page = render_template(
-                "sign_in.html", following=following, errors=dict(error.errors), name=given.get("name", "")
-            )
+        except Unauthenticated as error:
+            note(error)
+            errors = {"token" if "token" in given else "password": error.detail}
+            page = render_template("sign_in.html", following=following, errors=errors, name=given.get("name", ""))
             return page, 422
         return signed_in(secret, following)
 

@@ -17,11 +17,11 @@ _ADDRESSES_MAX = 4_096
 def trust(app: Flask, proxies: int) -> None:
     """Take the caller's address from ``X-Forwarded-For``, as the outermost of so many proxies wrote it.
 
-    Likewise the scheme from ``X-Forwarded-Proto``: over https the pages' cookie is for https alone. Nothing else that
-    they forward is used: no answer of ours depends on host or prefix.
+    Likewise the scheme from ``X-Forwarded-Proto``, as the nearest wrote it: over https the pages' cookie is for https
+    alone. Nothing else that they forward is used: no answer of ours depends on host or prefix.
     """
     if proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=1)  # type: ignore[method-assign]
 
 
 def of(environ: Mapping[str, Any]) -> str:

@@ -39,6 +39,8 @@ def register(app: Flask) -> CollectorRegistry:
         g.began = time.perf_counter()
 
     def end(response: Response) -> Response:
+        if "began" not in g:  # what was held has failed, and has been counted when its view returned
+            return response
         # Addresses that are nothing, and words that are no method, come in any number.
         route = request.url_rule.rule if request.url_rule else ""
         method = request.method if request.url_rule else ""

@@ -1,7 +1,7 @@
 """Accounts, at the command line: made there, given a password, and a link that signs in once.
 
 An account made over HTTP would count as its maker where nobody may approve their own, as tokens do: whoever sets the
-first password holds it. So accounts begin where the operator is, or with an OpenID provider.
+first password holds it. So accounts begin where the operator is.
 """
 
 import secrets
@@ -40,7 +40,7 @@ def create(database_url: str, wanted: Wanted, password: str, *, actor: str) -> N
         origin = Origin(actor, "", "local")
         _, token_id, secret_hash = new_token()  # its secret is forgotten here
         tokens.keep(connection, origin, wanted, wanted.name, token_id, secret_hash)
-        store.insert_account(connection, token_id, password_hash=HASHER.hash(password))
+        store.insert_account(connection, token_id, HASHER.hash(password))
 
 
 def change_password(database_url: str, name: str, password: str, *, actor: str) -> None:

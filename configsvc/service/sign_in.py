@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from argon2.exceptions import VerificationError
 
-from configsvc.errors import NotFound, Unauthenticated, ValidationFailed
+from configsvc.errors import NotFound, Unauthenticated
 from configsvc.service.access import Authenticator
 from configsvc.service.accounts import HASHER, PASSWORD_CHARACTERS_MAX
 from configsvc.service.sessions import Sessions, digest
@@ -43,17 +43,15 @@ class SignIn:
         """Sign in to an account.
 
         Raises:
-            ValidationFailed: there is no such account, or it has another password; which one is not told.
+            Unauthenticated: there is no such account, or it has another password; which one is not told.
             RateLimited: too many have failed.
         """
-        if not name or not password:
-            raise ValidationFailed([("name" if not name else "password", "is missing")])
         self._throttle.wait(name, visit.address)
         row = None if "\0" in name else store.account_by_name(self._database, name)
         kept = row["password_hash"] if row else None
         if not _verify(kept, password) or row is None:
             self._throttle.failed(name, visit.address)
-            raise ValidationFailed([("password", "name and password do not belong together")])
+            raise Unauthenticated("name and password do not belong together")
         self._throttle.succeeded(name, visit.address)
         return self._begin(row["token_id"], name, visit, "password")
 
@@ -61,7 +59,7 @@ class SignIn:
         """Sign in as an API token.
 
         Raises:
-            ValidationFailed: it is none that is valid.
+            Unauthenticated: it is none that is valid.
         """
         self._throttle.wait("", visit.address)
         try:
@@ -70,7 +68,7 @@ class SignIn:
             )
         except Unauthenticated:
             self._throttle.failed("", visit.address)
-            raise ValidationFailed([("token", "is unknown, expired or revoked")]) from None
+            raise Unauthenticated("this token is unknown, expired or revoked") from None
         self._throttle.succeeded("", visit.address)
         return self._begin(caller.identity.token_id, caller.name, visit, "token")
 

@@ -11,13 +11,9 @@ def account_by_name(database: Database, name: str) -> Row | None:
     return database.one(_SQL["account_by_name"], {"name": name})
 
 
-def insert_account(
-    connection: Connection, token_id: str, *, password_hash: str | None, identity: tuple[str, str] | None = None
-) -> None:
-    """Let somebody sign in as a token; ``identity``: the issuer who vouches for them, and their name there."""
-    issuer, subject = identity or (None, None)
-    params = {"token_id": token_id, "password_hash": password_hash, "issuer": issuer, "subject": subject}
-    connection.execute(_SQL["insert_account"], params)
+def insert_account(connection: Connection, token_id: str, password_hash: str) -> None:
+    """Let somebody sign in as a token."""
+    connection.execute(_SQL["insert_account"], {"token_id": token_id, "password_hash": password_hash})
 
 
 def set_password(connection: Connection, token_id: str, password_hash: str) -> bool:

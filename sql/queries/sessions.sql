@@ -3,7 +3,7 @@ SELECT t.id AS token_id, a.password_hash FROM token t JOIN account a ON a.token_
 WHERE t.name = %(name)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
 
 -- insert_account: for a token that was made in the same transaction
-INSERT INTO account (token_id, password_hash, issuer, subject) VALUES (%(token_id)s, %(password_hash)s, %(issuer)s, %(subject)s)
+INSERT INTO account (token_id, password_hash) VALUES (%(token_id)s, %(password_hash)s)
 
 -- set_password: of an account
 UPDATE account SET password_hash = %(password_hash)s WHERE token_id = %(token_id)s

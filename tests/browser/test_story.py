@@ -7,8 +7,10 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from configclient import ConfigClient
@@ -17,6 +19,7 @@ from configsvc.service import accounts
 from tests.integration.admin.naughty import STRINGS
 
 CHROMIUM = shutil.which("chromium")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 #: Clients report every second, and the machine may be busy.
 HEARD_WITHIN_S = 20.0
 pytestmark = [
@@ -142,3 +145,36 @@ def test_hostile_values_run_nothing(page: Page, stack: Stack, namespace: str) ->
     expect(page.get_by_role("rowheader")).to_have_count(len(STRINGS))
     page.get_by_role("link", name="<script>alert(1)</script>", exact=True).click()
     expect(page.get_by_label("New value")).to_have_value(STRINGS[0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_for_everybody(
+    chromium: Browser, stack: Stack, namespace: str, scheme: Literal["light", "dark"]
+) -> None:
+    """WCAG 2.1 AA as far as a program can tell, and nothing that a phone would have to be scrolled sideways for."""
+    put(stack, namespace, "rate_limit", 100)
+    put(stack, namespace, "rate_limit", 250)
+    context = chromium.new_context(base_url=stack.url, color_scheme=scheme, viewport={"width": 390, "height": 800})
+    page, found = context.new_page(), []
+    sign_in(page, stack, "developer")
+    setting = f"/ui/namespaces/{namespace}/development/rate_limit"
+    release = page.get_by_role("link", name="Release").first.get_attribute("href")
+    for path in ("/ui/", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history",
+                 release or "", "/ui/requests", "/ui/nothing"):  # fmt: skip
+        page.goto(path)
+        found += [(path, violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            found.append((path, "scrolls sideways", ""))
+    page.goto(setting)
+    page.get_by_label("New value").fill("")
+    page.get_by_role("button", name="Preview").click()
+    found += [("preview", violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
+    context.close()
+    assert not found
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe finds on a page."""
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    found: list[dict[str, Any]] = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return found

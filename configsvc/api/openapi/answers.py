@@ -530,12 +530,16 @@ class SyncNone(SyncState):
 Synced = Annotated[SyncFull | SyncChanges | SyncNone, Field(discriminator="kind")]
 
 
-class Events(RootModel[str]):
+class Event(Answer):
     """What changed in a scope since, then each change as it happens; `data` has `reset` and `changes` as a watch has
     them, `id` is the cursor. An event `end` says why the stream ends; a comment every 15 s says that it has not.
     """
 
-    root: Annotated[str, Field(examples=['id: 46.9f3a5c0d1e2b4f60\ndata: {"reset":false,"changes":[]}\n\n'])]
+    # The document has what one event is, because OpenAPI 3.1 has no word for a stream of them.
+    id: Cursor | None = None
+    event: Literal["end"] | None = None
+    data: Annotated[str, Field(examples=['{"reset":false,"changes":[]}'])]
+    retry: int | None = None
 
 
 class Watched(Answer):

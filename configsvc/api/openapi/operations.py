@@ -172,7 +172,7 @@ OPERATIONS: Sequence[Operation] = (
         "sync.follow",
         f"GET {_SCOPE}/stream",
         "Follow changes of a scope as server-sent events",
-        answers.Events,
+        answers.Event,
         takes=("since", "lasting"),
         headers=("Last-Event-ID",),
         codes=("not_found",),

@@ -318,6 +318,11 @@ def test_a_first_visit_finds_empty_pages_in_order(signed_in: Callable[..., Brows
         assert ours.get(path, follow_redirects=True).status_code == 200, path
 
 
+def test_the_first_page_is_found_without_its_slash(signed_in: Callable[..., Browser]) -> None:
+    """As people type it."""
+    assert "Overview" in signed_in("viewer").get("/ui", follow_redirects=True).text
+
+
 def test_errors_are_pages(signed_in: Callable[..., Browser]) -> None:
     """In the look of all others, with what to tell whoever runs the service."""
     ours = signed_in("admin")
@@ -336,6 +341,14 @@ def test_errors_are_pages(signed_in: Callable[..., Browser]) -> None:
         assert (answer.status_code, answer.mimetype) == (status, "text/html"), path
         assert "To the overview" in answer.text
         assert answer.headers["X-Request-Id"] in answer.text
+
+
+def test_a_form_that_is_too_large_is_refused(signed_in: Callable[..., Browser], ops: Caller) -> None:
+    """With a page that says so."""
+    put(ops, "rate_limit", 100, "int")
+    ours = signed_in("developer")
+    answer = change(ours, RATE_LIMIT, value="x" * 2_000_000)
+    assert (answer.status_code, "too large" in answer.text) == (413, True)
 
 
 def test_every_page_has_the_strict_policy(signed_in: Callable[..., Browser], ops: Caller) -> None:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from configsvc.app import close, create_app
 from configsvc.service import accounts, samples
 from configsvc.settings import Settings
 from tests.fix_database import Database
@@ -26,6 +27,18 @@ FOREIGN: tuple[dict[str, Any], ...] = (
 )
 
 
+@pytest.fixture
+def admin_events(database: Database) -> Callable[[], list[str]]:
+    """What the trail has of failed authentications."""
+
+    def read() -> list[str]:
+        with psycopg.connect(database.superuser_url) as connection:
+            rows = connection.execute("SELECT action FROM audit_event WHERE action LIKE 'authentication%'").fetchall()
+        return [action for (action,) in rows]
+
+    return read
+
+
 def enter(browser: Browser, name: str, password: str = PASSWORD, **options: Any) -> int:
     """Sign in with a password; return the status."""
     fields = {"name": name, "password": password, "next": "/ui/"}
@@ -43,12 +56,26 @@ def test_an_account_signs_in_with_its_password(browser: Callable[[], Browser], a
     assert "Secure" in encrypted.post("/ui/sign-in", fields, base_url="https://config.example").headers["Set-Cookie"]
 
 
+@pytest.mark.parametrize(("proxies", "secure"), [(0, False), (2, True)])
+def test_the_scheme_is_what_a_trusted_proxy_says(
+    settings: Settings, account: Callable[..., str], proxies: int, secure: bool
+) -> None:
+    """Behind a proxy that ends TLS the cookie is for https alone; without one nobody is believed."""
+    app = create_app(settings.model_copy(update={"trusted_proxies": proxies}))
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7, 203.0.113.8"}
+    fields = {"name": account("viewer"), "password": PASSWORD}
+    answer = Browser(app).post("/ui/sign-in", fields, headers=headers)
+    assert ("Secure" in answer.headers["Set-Cookie"]) is secure
+    close(app)
+
+
 def test_a_token_signs_in(browser: Callable[[], Browser], settings: Settings) -> None:
     """Whoever has a token is in without an account; one that is none is told at its field."""
     tokens = samples.ensure(settings.database_url, None)
     ours = browser()
-    wrong = ours.post("/ui/sign-in", {"token": tokens["viewer"][:-2] + "xx"})
-    assert (wrong.status_code, "unknown, expired or revoked" in wrong.text) == (422, True)
+    for text in (tokens["viewer"][:-2] + "xx", "cfg_x", ""):
+        wrong = ours.post("/ui/sign-in", {"token": text})
+        assert (wrong.status_code, "unknown, expired or revoked" in wrong.text) == (422, True)
     assert ours.post("/ui/sign-in", {"token": f" {tokens['viewer']}\n"}).status_code == 303
     assert SIGNED_IN in ours.get("/ui/").text
 
@@ -76,6 +103,13 @@ def test_a_wrong_password_and_no_account_look_the_same(
         assert "name and password do not belong together" in ours.page
         assert "wrong" not in ours.page
         assert not ours.cookies
+
+
+def test_failures_are_recorded(browser: Callable[[], Browser], admin_events: Callable[[], list[str]]) -> None:
+    """As those of the API are: whoever guesses leaves a trace."""
+    enter(browser(), "somebody", "wrong")
+    browser().post("/ui/sign-in", {"token": "cfg_x"})
+    assert admin_events() == ["authentication.failed"] * 2
 
 
 def test_signing_out_ends_the_session_on_the_server(signed_in: Callable[..., Browser]) -> None:

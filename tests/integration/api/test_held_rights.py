@@ -24,7 +24,8 @@ CONVERGENCE = "/v1/envs/staging/releases/1/convergence?wait=30"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become hundredths; ask for it before the application."""
     monkeypatch.setattr(holds, "RECHECK_S", 0.04)
-    monkeypatch.setattr(access, "CACHE_S", 0.05)
+    for module in (access, holds):
+        monkeypatch.setattr(module, "CACHE_S", 0.05)
 
 
 @pytest.mark.parametrize("path", [WATCH, CONVERGENCE])

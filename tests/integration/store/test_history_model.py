@@ -68,7 +68,7 @@ class Service:
 
     def declare(self, name: Name, type_: str) -> None:
         """Declare a key."""
-        self.keys.declare(ALICE, Declaration(*name, type_))
+        self.keys.declare(ALICE, name[0], [Declaration(name[1], type_)])
 
     def delete_key(self, name: Name) -> None:
         """Delete a key's declaration."""
