@@ -36,6 +36,7 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
+from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
@@ -72,7 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     authenticator = Authenticator(database)
     refusals = Refusals(database)
     keeper = open_provider(settings.keys, settings.other_keys) if settings.keys else None
-    secrets = Secrets(database, DataKeys(keeper) if keeper else None)
+    data_keys = DataKeys(keeper) if keeper else None
+    secrets = Secrets(database, data_keys)
     bodies = Bodies(database, secrets)
     history = History(database, bodies)
     gate = Releases(database, secrets, signer.derive("idempotency"))
@@ -129,6 +131,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         trail,
         tokens,
         Moves(hub, holds),
+        Encryption(database, data_keys),
     )
     sign_in = SignIn(database, authenticator, sessions, Throttle())
     app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note, stream))

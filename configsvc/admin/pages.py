@@ -12,6 +12,7 @@ from configsvc.admin import (
     audit,
     change_requests,
     edits,
+    encryption,
     environments,
     errors,
     guard,
@@ -31,6 +32,7 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
+from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
 from configsvc.service.moves import Moves
@@ -70,6 +72,7 @@ class Services:
     audit: Audit
     tokens: Tokens
     moves: Moves
+    encryption: Encryption
 
 
 def blueprint(
@@ -98,6 +101,7 @@ def blueprint(
     rollout.add(routes, services.convergence, sessions)
     tokens.add(routes, services.tokens, services.catalog)
     environments.add(routes, services.catalog)
+    encryption.add(routes, services.encryption)
     live.add(routes, services.moves, sessions, stream)
     watchers.add(routes, services.catalog, services.watchers)
 

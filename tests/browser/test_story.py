@@ -183,7 +183,14 @@ def test_the_pages_are_for_everybody(
     release = page.get_by_role("link", name="Release").first.get_attribute("href")
     paths = ["/ui/", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history"]
     paths += [release or "", f"{release}/rollout", "/ui/envs/development/watchers", "/ui/requests", "/ui/nothing"]
-    paths += ["/ui/audit?actor=ops", "/ui/tokens", "/ui/tokens/new", "/ui/envs", "/ui/envs/production"]
+    paths += [
+        "/ui/audit?actor=ops",
+        "/ui/tokens",
+        "/ui/tokens/new",
+        "/ui/envs",
+        "/ui/envs/production",
+        "/ui/encryption",
+    ]
     for path in paths:
         page.goto(path)
         found += [(path, violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
