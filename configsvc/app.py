@@ -17,6 +17,7 @@ from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.held import stream
 from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
 from configsvc.api.routing import App
@@ -35,10 +36,12 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
+from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.metrics import Metrics
+from configsvc.service.moves import Moves
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
@@ -70,7 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     authenticator = Authenticator(database)
     refusals = Refusals(database)
     keeper = open_provider(settings.keys, settings.other_keys) if settings.keys else None
-    secrets = Secrets(database, DataKeys(keeper) if keeper else None)
+    data_keys = DataKeys(keeper) if keeper else None
+    secrets = Secrets(database, data_keys)
     bodies = Bodies(database, secrets)
     history = History(database, bodies)
     gate = Releases(database, secrets, signer.derive("idempotency"))
@@ -87,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     plans, watching = Plans(database, history, gate), Watchers(database)
     change_requests = ChangeRequests(database, gate, promotions)
     rates, note = Rates(settings.token_requests_per_s), audit_api.refusals(refusals)
-    sessions = Sessions(database)
+    sessions, trail, tokens = Sessions(database), Audit(database), Tokens(database)
 
     app = App(__name__, static_folder=None)
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
@@ -110,13 +114,27 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(history_api.blueprint(history))
     app.register_blueprint(writes.blueprint(gate, plans, promotions))
     app.register_blueprint(requests_api.blueprint(change_requests, gate))
-    app.register_blueprint(access_api.blueprint(Tokens(database), Permissions(database)))
-    app.register_blueprint(audit_api.blueprint(Audit(database)))
+    app.register_blueprint(access_api.blueprint(tokens, Permissions(database)))
+    app.register_blueprint(audit_api.blueprint(trail))
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
     app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
-    services = Services(catalog, beside, declared, history, gate, plans, change_requests, watching)
+    services = Services(
+        catalog,
+        beside,
+        declared,
+        history,
+        gate,
+        plans,
+        change_requests,
+        watching,
+        convergence,
+        trail,
+        tokens,
+        Moves(hub, holds),
+        Encryption(database, data_keys),
+    )
     sign_in = SignIn(database, authenticator, sessions, Throttle())
-    app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note))
+    app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note, stream))
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 
 from configsvc.errors import Forbidden, Unauthenticated
 from configsvc.service.access import Caller
+from configsvc.service.holds import Authenticate
 from configsvc.service.rates import Rates
 from configsvc.service.sessions import LASTS_S, Sessions
 
@@ -42,6 +43,17 @@ def caller() -> Caller:
     """Return who asks."""
     who: Caller = g.caller
     return who
+
+
+def again(sessions: Sessions) -> Authenticate:
+    """Return what looks up who asks once more, also when the view has returned."""
+    secret, request_id, address = request.cookies.get(COOKIE, ""), g.request_id, g.address
+
+    def authenticate(*, since: float) -> Caller:
+        del since  # a session is looked up anew each time
+        return sessions.caller(secret, request_id, address)
+
+    return authenticate
 
 
 def signed_in(secret: str, following: str) -> Response:

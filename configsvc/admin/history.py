@@ -38,11 +38,12 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
     def timeline(env: str) -> Answer:
         who, namespace = caller(), request.args.get("namespace") or None
         before = number(request.args.get("before"))
+        envs = catalog.environments(who)  # before the releases: what comes in between is news
         releases, following = history.releases(who, env, namespace, before, ITEMS)
         return render_template(
             "timeline.html",
             env=env,
-            envs=catalog.environments(who),
+            envs=envs,
             namespace=namespace,
             releases=releases,
             following=following,

@@ -54,7 +54,7 @@ def add(routes: Blueprint, catalog: Catalog, history: History, watchers: Watcher
             )
         spaces = sorted(every_page(partial(catalog.namespaces, who)), key=_name)
         latest = {space["name"]: _latest(space["name"], recent) for space in spaces}
-        return render_template("overview.html", standings=standings, namespaces=spaces, latest=latest)
+        return render_template("overview.html", envs=envs, standings=standings, namespaces=spaces, latest=latest)
 
 
 def _recent(history: History, who: Caller, env: str) -> Sequence[Mapping[str, Any]]:

@@ -8,19 +8,40 @@ from importlib.resources import files
 
 from flask import Blueprint, Response, request
 
-from configsvc.admin import change_requests, edits, errors, guard, history, namespaces, overview, rendering
+from configsvc.admin import (
+    audit,
+    change_requests,
+    edits,
+    encryption,
+    environments,
+    errors,
+    guard,
+    history,
+    live,
+    namespaces,
+    overview,
+    rendering,
+    rollout,
+    tokens,
+    watchers,
+)
 from configsvc.admin import sign_in as sign_in_pages
 from configsvc.errors import NotFound, RequestError
+from configsvc.service.audit import Audit
 from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
+from configsvc.service.convergence import Convergence
+from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
+from configsvc.service.moves import Moves
 from configsvc.service.plans import Plans
 from configsvc.service.rates import Rates
 from configsvc.service.releases import Releases
 from configsvc.service.sessions import Sessions
 from configsvc.service.sign_in import SignIn
+from configsvc.service.tokens import Tokens
 from configsvc.service.watchers import Watchers
 
 NAME = "ui"
@@ -47,6 +68,11 @@ class Services:
     plans: Plans
     requests: ChangeRequests
     watchers: Watchers
+    convergence: Convergence
+    audit: Audit
+    tokens: Tokens
+    moves: Moves
+    encryption: Encryption
 
 
 def blueprint(
@@ -56,8 +82,11 @@ def blueprint(
     rates: Rates,
     statuses: Mapping[str, int],
     note: Callable[[RequestError], None],
+    stream: live.Stream,
 ) -> Blueprint:
-    """Make the blueprint. ``statuses``: the HTTP status of each error's code; ``note`` sees every error of ours."""
+    """Make the blueprint. ``statuses``: the HTTP status of each error's code; ``note`` sees every error of ours;
+    ``stream`` makes an answer of server-sent events.
+    """
     routes = Blueprint(NAME, __name__, url_prefix="/ui", template_folder="templates", static_folder="static")
     guard.register(routes, sessions, rates)
     errors.register(routes, statuses, note)
@@ -68,6 +97,13 @@ def blueprint(
     edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)
     history.add(routes, services.catalog, services.history, services.plans, services.requests)
     change_requests.add(routes, services.requests)
+    audit.add(routes, services.audit, services.catalog)
+    rollout.add(routes, services.convergence, sessions)
+    tokens.add(routes, services.tokens, services.catalog)
+    environments.add(routes, services.catalog)
+    encryption.add(routes, services.encryption)
+    live.add(routes, services.moves, sessions, stream)
+    watchers.add(routes, services.catalog, services.watchers)
 
     @routes.get("/bootstrap.css", endpoint="style")
     def style() -> Response:

@@ -9,6 +9,8 @@ from typing import Any
 from flask import Blueprint, g
 
 from configsvc import __version__
+from configsvc.domain.policy import Action
+from configsvc.service.access import Caller
 
 #: Of a value in a table; its own page has the rest.
 SHORT_CHARACTERS = 120
@@ -25,7 +27,9 @@ def register(routes: Blueprint) -> None:
 
 
 def _always() -> dict[str, object]:
-    return {"me": g.get("caller"), "version": __version__, "bootstrap_version": _STYLE_VERSION}
+    me: Caller | None = g.get("caller")
+    administers = me is not None and me.may(Action.ADMINISTER, None, None)
+    return {"me": me, "administers": administers, "version": __version__, "bootstrap_version": _STYLE_VERSION}
 
 
 def moment(at: datetime) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from configsvc.admin.rendering import shown
@@ -69,3 +70,18 @@ def note(text: str) -> str:
     if "\0" in text:
         raise ValidationFailed([("note", "holds the character NUL")])
     return text
+
+
+def time(text: str | None, field: str) -> datetime | None:
+    """Return a moment that was typed, in UTC where it names no zone; None if nothing was.
+
+    Raises:
+        ValidationFailed: it can't be read.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValidationFailed([(field, "must be a time, such as 2026-11-21T10:00")]) from None

@@ -122,6 +122,28 @@ def test_find_change_see_and_undo(page: Page, stack: Stack, namespace: str) -> N
         assert arrived.get(timeout=HEARD_WITHIN_S) == 100
 
 
+def test_a_page_shows_what_others_change(page: Page, stack: Stack, namespace: str) -> None:
+    """In any environment, without a reload; what is focused stays so; a rollout fills as instances report."""
+    put(stack, namespace, "rate_limit", 100)
+    put(stack, namespace, "currency", "EUR", "staging")
+    sign_in(page, stack, "viewer")
+    page.get_by_role("link", name=namespace, exact=True).click()
+    focused = page.get_by_role("row", name=re.compile("rate_limit")).get_by_role("link").first
+    focused.focus()
+    put(stack, namespace, "currency", "CHF", "staging")
+    expect(page.get_by_role("link", name="CHF")).to_be_visible()
+    put(stack, namespace, "rate_limit", 250)
+    expect(page.get_by_role("link", name="250")).to_be_visible()
+    expect(focused).to_be_focused()
+    page.goto("/ui/envs/development/history")
+    page.get_by_role("listitem").filter(has_text=namespace).first.get_by_role("link", name="Release").click()
+    page.get_by_role("link", name="Who has it").click()
+    expect(page.get_by_text("No running instance follows it now.")).to_be_visible()
+    with ConfigClient("checkout", "development", [namespace], url=stack.url, token=stack.tokens["service"]):
+        expect(page.get_by_text("Everybody has it")).to_be_visible(timeout=HEARD_WITHIN_S * 1000)
+        expect(page.get_by_role("progressbar", name="Instances that have it")).to_be_visible()
+
+
 def test_who_may_not_change_sees_no_way_to(page: Page, stack: Stack, namespace: str) -> None:
     """A viewer reads; after signing out there is the door again, whatever address is opened."""
     put(stack, namespace, "rate_limit", 100)
@@ -156,11 +178,20 @@ def test_the_pages_are_for_everybody(
     put(stack, namespace, "rate_limit", 250)
     context = chromium.new_context(base_url=stack.url, color_scheme=scheme, viewport={"width": 390, "height": 800})
     page, found = context.new_page(), []
-    sign_in(page, stack, "developer")
+    sign_in(page, stack, "admin")
     setting = f"/ui/namespaces/{namespace}/development/rate_limit"
     release = page.get_by_role("link", name="Release").first.get_attribute("href")
-    for path in ("/ui/", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history",
-                 release or "", "/ui/requests", "/ui/nothing"):  # fmt: skip
+    paths = ["/ui/", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history"]
+    paths += [release or "", f"{release}/rollout", "/ui/envs/development/watchers", "/ui/requests", "/ui/nothing"]
+    paths += [
+        "/ui/audit?actor=ops",
+        "/ui/tokens",
+        "/ui/tokens/new",
+        "/ui/envs",
+        "/ui/envs/production",
+        "/ui/encryption",
+    ]
+    for path in paths:
         page.goto(path)
         found += [(path, violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
@@ -169,6 +200,11 @@ def test_the_pages_are_for_everybody(
     page.get_by_label("New value").fill("")
     page.get_by_role("button", name="Preview").click()
     found += [("preview", violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
+    page.goto("/ui/tokens")
+    page.get_by_role("link", name="viewer", exact=True).click()
+    found += [("token", violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
+    page.get_by_role("button", name="Revoke it").click()
+    found += [("confirm", violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]
     context.close()
     assert not found
 

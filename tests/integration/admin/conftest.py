@@ -14,6 +14,7 @@ from configsvc.service import accounts, samples
 from configsvc.service.tokens import Wanted
 from configsvc.settings import Settings
 from configsvc.store.access import NewGrant
+from tests.integration.api.conftest import Caller
 
 PASSWORD = "correct horse battery staple"  # of test accounts
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
@@ -25,18 +26,19 @@ class Browser:
     """Keeps cookies, and sends the forms of the page that it shows."""
 
     def __init__(self, app: Flask) -> None:
-        self._client = app.test_client()
+        self.app = app
+        self.client = app.test_client()
         self.page = ""
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """Open a page."""
-        return self._shown(self._client.get(path, buffered=True, **options))
+        return self._shown(self.client.get(path, buffered=True, **options))
 
     def post(self, path: str, fields: Mapping[str, object], *, csrf: str | None = None, **options: Any) -> TestResponse:
         """Send a form, with the hidden field of the last page unless another one is given."""
         mark = _CSRF.search(self.page)
         data = {"csrf": csrf if csrf is not None else mark[1] if mark else "", **fields}
-        return self._shown(self._client.post(path, data=data, **options))
+        return self._shown(self.client.post(path, data=data, **options))
 
     def hidden(self) -> dict[str, str]:
         """The hidden fields of the page."""
@@ -47,12 +49,12 @@ class Browser:
     @property
     def cookies(self) -> Mapping[str, str]:
         """Those that it would send to /ui."""
-        cookie = self._client.get_cookie("configsvc_session", path="/ui")
+        cookie = self.client.get_cookie("configsvc_session", path="/ui")
         return {} if cookie is None else {"configsvc_session": cookie.value}
 
     def use(self, secret: str) -> None:
         """Put a session's cookie there."""
-        self._client.set_cookie("configsvc_session", secret, path="/ui")
+        self.client.set_cookie("configsvc_session", secret, path="/ui")
 
     def _shown(self, answer: TestResponse) -> TestResponse:
         if answer.mimetype == "text/html" and not answer.location and "Content-Encoding" not in answer.headers:
@@ -67,6 +69,19 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
     close(app)
+
+
+@pytest.fixture
+def api(app: Flask, settings: Settings) -> Callable[[str], Caller]:
+    """Makes a caller of the API with the sample token of a role."""
+    tokens = samples.ensure(settings.database_url, None)
+    return lambda role: Caller(app, tokens[role])
+
+
+@pytest.fixture
+def ops(api: Callable[[str], Caller]) -> Caller:
+    """A caller of the API who may write everywhere."""
+    return api("ops")
 
 
 @pytest.fixture

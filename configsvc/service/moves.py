@@ -1,0 +1,97 @@
+"""That environments have moved, for pages that show them: one stream for all that a page shows, since a browser holds
+only few connections to one server. It says where to look again, not what is new, so it tells nobody more than they see.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from configsvc.domain import strict_json
+from configsvc.domain.policy import Action
+from configsvc.errors import RequestError
+from configsvc.service.access import Caller
+from configsvc.service.holds import Authenticate, Holds, Wait
+
+#: A line without meaning, so that nobody between takes the connection for dead, and a page that is gone is noticed.
+HEARTBEAT_S = 15.0
+#: When a browser comes back after the end, in milliseconds.
+RETRY_MS = 2000
+#: Several environments are listened to in turns, for so long each.
+_TURN_S = 0.2
+
+
+class Lookout(Protocol):
+    """Knows how far environments are (the hub)."""
+
+    def revision(self, env: str) -> int | None:
+        """Return the newest revision, None where it is not known yet."""
+        ...
+
+    def next_move(self, env: str, after_revision: int) -> Wait:
+        """Return what waits until the environment moves on from a revision."""
+        ...
+
+
+class Moves:
+    """Tells that environments have moved."""
+
+    def __init__(self, lookout: Lookout, holds: Holds) -> None:
+        self._lookout = lookout
+        self._holds = holds
+
+    def after(
+        self, caller: Caller, authenticate: Authenticate, shown: Mapping[str, int], timeout_s: float
+    ) -> Iterable[bytes]:
+        """Return server-sent events, one whenever an environment is beyond the revision that is shown of it.
+
+        They end after ``timeout_s`` seconds, or with an event that says why.
+
+        Raises:
+            NotFound: the caller has no grant in one of the environments.
+        """
+        _check(caller, shown)
+        return self._all(caller, authenticate, dict(shown), time.monotonic() + timeout_s)
+
+    def _all(
+        self, caller: Caller, authenticate: Authenticate, shown: dict[str, int], deadline: float
+    ) -> Iterator[bytes]:
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        while (left_s := deadline - time.monotonic()) > 0:
+            wait = _any([self._lookout.next_move(env, revision) for env, revision in shown.items()])
+            try:
+                caller, _ = self._holds.hold(
+                    caller, authenticate, lambda again: _check(again, shown), wait, min(left_s, HEARTBEAT_S)
+                )
+                _check(caller, shown)
+            except RequestError as error:
+                yield f"event: end\ndata: {strict_json.dumps({'code': error.code})}\n\n".encode()
+                return
+            now = {env: max(revision, self._lookout.revision(env) or 0) for env, revision in shown.items()}
+            moved = [env for env in now if now[env] != shown[env]]
+            shown.update(now)
+            event = f"id: {written(shown)}\ndata: {strict_json.dumps(moved)}\n\n" if moved else ": nothing new\n\n"
+            yield event.encode()
+
+
+def written(shown: Mapping[str, int]) -> str:
+    """Return revisions by environment as one word."""
+    return ",".join(f"{env}:{revision}" for env, revision in shown.items())
+
+
+def _check(caller: Caller, shown: Mapping[str, int]) -> None:
+    for env in shown:
+        caller.require(Action.READ, None, env)
+
+
+def _any(waits: Sequence[Wait]) -> Wait:
+    """Return what waits for the first of several. What moves while another one is listened to is not missed."""
+
+    def wait(timeout_s: float) -> float | None:
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            for one in waits:
+                if (moved_at := one(left_s if len(waits) == 1 else min(_TURN_S, left_s))) is not None:
+                    return moved_at
+        return None
+
+    return wait
