@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from configsvc.crypto.datakeys import DataKeys
+from configsvc.crypto.datakeys import DataKey, DataKeys
 from configsvc.crypto.envelope import Place
 from configsvc.crypto.providers import local
 from configsvc.crypto.providers.local import LocalKeys
@@ -146,6 +146,31 @@ def test_a_new_key_file_generation_rewraps_data_keys_and_touches_no_value(make: 
     }
     document = json.loads(world.keys_file.read_text())
     world.keys_file.write_text(json.dumps(document | {"keys": document["keys"][1:]}))
+    world.check_afresh()
+
+
+def test_a_rewrap_that_was_interrupted_is_taken_up(
+    make: Callable[[int], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between two data keys: the first is done, status says which is not, and the next run does the rest."""
+    world = make(3)
+    local.add_generation(world.keys_file)
+    plain, rewrapped = DataKeys.rewrap, list[str]()
+
+    def killed_at_the_second(keys: DataKeys, key: DataKey) -> DataKey:
+        if rewrapped:
+            raise KeyboardInterrupt
+        rewrapped.append(str(key.id))
+        return plain(keys, key)
+
+    with monkeypatch.context() as inside:
+        inside.setattr(DataKeys, "rewrap", killed_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            world.rotation().rewrap()
+    assert sorted(under.current for under in world.rotation().status()) == [False, True]
+    world.check(list(world.values))
+    assert world.rotation().rewrap().keys == 1
+    assert [under.current for under in world.rotation().status()] == [True, True]
     world.check_afresh()
 
 
