@@ -158,7 +158,7 @@ def test_the_service_runs_these_functions(world: World) -> None:
 def test_functions_with_the_owners_rights_fix_their_search_path(world: World) -> None:
     """The caller's temporary schema comes last, by name."""
     rows = world.query("SELECT proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
-    assert len(rows) == 8
+    assert len(rows) == 9
     assert all("search_path=pg_catalog, public, pg_temp" in row["proconfig"] for row in rows)
 
 
