@@ -94,9 +94,8 @@ def _failures(recorder: Any) -> Iterator[str]:
                 yield f"{check.name}: {failure.operation}: {failure.message}\n{check.failure_info.code_sample}"
 
 
-@pytest.mark.parametrize(
-    "role", ["ops", *(pytest.param(role, marks=pytest.mark.chaos_long) for role in ROLES if role != "ops")]
-)
+@pytest.mark.chaos_long
+@pytest.mark.parametrize("role", ROLES)
 def test_no_role_meets_what_is_not_documented(app: Flask, role_tokens: Mapping[str, str], role: str) -> None:
     """Each bound of each parameter and member, and a few random requests; and all of it is more than refusals."""
     findings = Findings(app, config(role_tokens[role], examples=2))

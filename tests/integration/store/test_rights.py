@@ -149,7 +149,7 @@ def test_the_service_runs_these_functions(world: World) -> None:
         (name, "configsvc_service")
         for name in (
             *("commit_release", "create_environment", "record_audit_event", "approved_by"),
-            *("report_clients", "measure_convergence"),
+            *("report_clients", "measure_convergence", "count_keys"),
             *("add_data_key", "replace_data_key", "rewrap_data_key", "keep_secret_values", "rewrite_secret_values"),
         )
     }
