@@ -66,6 +66,9 @@ SESSION = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # Before Postgres 18, a plan that can't do without one of these is said to cost so much that it would be compiled:
+    # half a second for a look-up of a millisecond.
+    "jit": "off",
 }
 
 #: Said by the commit function and by the look-up before it.
