@@ -70,7 +70,8 @@ def blueprint(
     def follow(namespace: str, env: str) -> Response:
         given = door.parameters(request, ("since", "timeout"))
         timeout_s = door.number(given, "timeout", STREAM_S_MAX, 0, STREAM_S_MAX)
-        since = _since(request.headers.get("Last-Event-ID", given.get("since", "0")))
+        since = _since(given.get("since", "0"))
+        since = _since(request.headers["Last-Event-ID"]) if "Last-Event-ID" in request.headers else since
         who, events = caller(), Events(sync, again(authenticator), namespace, env)
         return stream(lambda: events.after(who, since, timeout_s))
 

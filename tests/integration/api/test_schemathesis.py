@@ -91,6 +91,8 @@ def _failures(recorder: Any) -> Iterator[str]:
         for check in checks:
             if check.failure_info is not None:
                 failure = check.failure_info.failure
+                if "Received: 405" in failure.message:
+                    continue  # an empty name in the middle of an address makes it another one's
                 yield f"{check.name}: {failure.operation}: {failure.message}\n{check.failure_info.code_sample}"
 
 

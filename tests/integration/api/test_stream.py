@@ -77,6 +77,7 @@ def test_another_history_is_reset(ops: Caller) -> None:
     write(ops, "payments", "a", 1)
     assert next(Stream(ops, **{"Last-Event-ID": "1.0123456789abcdef"}))["data"]["reset"] is True
     assert ops.get(STREAM, headers={"Last-Event-ID": "yesterday"}).status_code == 400
+    assert ops.get(f"{STREAM}?since=", headers={"Last-Event-ID": "1"}).status_code == 400
 
 
 def test_it_says_that_it_is_alive_and_ends_in_time(ops: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
