@@ -1,19 +1,15 @@
-"""Server-sent events: a watch that goes on (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""Server-sent events: a watch that goes on."""
 
 import time
 from collections.abc import Iterable, Iterator
 
 from configsvc.domain import strict_json
+from configsvc.domain.sse import HEARTBEAT, HEARTBEAT_S, RETRY, end
 from configsvc.errors import RequestError
 from configsvc.service.access import CACHE_S, Caller
 from configsvc.service.bodies import Body
 from configsvc.service.holds import Authenticate
 from configsvc.service.sync import Answer, Sync
-
-#: A line without meaning, so that nobody between takes the connection for dead, and a client that is gone is noticed.
-HEARTBEAT_S = 15.0
-#: When a browser comes back after the end, in milliseconds.
-RETRY_MS = 2000
 
 
 class Events:
@@ -32,7 +28,7 @@ class Events:
         """
         deadline = time.monotonic() + timeout_s
         cursor, first = self._sync.watch(caller, self._authenticate, *self._scope, have, 0, _event)
-        return self._all(f"retry: {RETRY_MS}\n{first}", cursor, deadline)
+        return self._all(RETRY + first, cursor, deadline)
 
     def _all(self, text: str, cursor: str, deadline: float) -> Iterator[bytes]:
         yield text.encode()
@@ -42,15 +38,14 @@ class Events:
                 wait_s = min(left_s, HEARTBEAT_S)
                 cursor, text = self._sync.watch(caller, self._authenticate, *self._scope, cursor, wait_s, _event)
             except RequestError as error:
-                why = strict_json.dumps({"code": error.code, "detail": error.detail})
-                yield f"event: end\ndata: {why}\n\n".encode()
+                yield end(error).encode()
                 return
             yield text.encode()
 
 
 def _event(answer: Answer) -> Body:
     if answer.kind == "none":
-        return Body.join([": nothing new\n\n"])
+        return Body.join([HEARTBEAT])
     [changes] = answer.bodies.values()
     head = strict_json.dumps({"reset": answer.reset})
     return Body.join([f'id: {answer.cursor}\ndata: {head[:-1]},"changes":', changes, "}\n\n"])

@@ -70,10 +70,10 @@ def blueprint(
     def follow(namespace: str, env: str) -> Response:
         given = door.parameters(request, ("since", "timeout"))
         timeout_s = door.number(given, "timeout", STREAM_S_MAX, 0, STREAM_S_MAX)
-        since = _since(given.get("since", "0"))
-        since = _since(request.headers["Last-Event-ID"]) if "Last-Event-ID" in request.headers else since
+        since, last = _since(given.get("since", "0")), request.headers.get("Last-Event-ID")
+        have = since if last is None else _since(last)
         who, events = caller(), Events(sync, again(authenticator), namespace, env)
-        return stream(lambda: events.after(who, since, timeout_s))
+        return stream(lambda: events.after(who, have, timeout_s))
 
     return routes
 

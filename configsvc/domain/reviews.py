@@ -9,7 +9,6 @@ from configsvc.domain.releases import SecretRef, Source
 from configsvc.errors import Conflict, NotApproved
 
 STATUSES = ("open", "approved", "rejected", "withdrawn", "applied", "void")
-DECISIONS = ("approve", "reject", "comment")
 
 _PENDING = frozenset({"open", "approved"})
 #: From which states a step is possible. An edit begins anew, also after a rejection or when a release made it void.

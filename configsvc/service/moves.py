@@ -8,14 +8,11 @@ from typing import Protocol
 
 from configsvc.domain import strict_json
 from configsvc.domain.policy import Action
+from configsvc.domain.sse import HEARTBEAT, HEARTBEAT_S, RETRY, end
 from configsvc.errors import RequestError
 from configsvc.service.access import Caller
 from configsvc.service.holds import Authenticate, Holds, Wait
 
-#: A line without meaning, so that nobody between takes the connection for dead, and a page that is gone is noticed.
-HEARTBEAT_S = 15.0
-#: When a browser comes back after the end, in milliseconds.
-RETRY_MS = 2000
 #: Several environments are listened to in turns, for so long each.
 _TURN_S = 0.2
 
@@ -55,7 +52,7 @@ class Moves:
     def _all(
         self, caller: Caller, authenticate: Authenticate, shown: dict[str, int], deadline: float
     ) -> Iterator[bytes]:
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        yield f"{RETRY}\n".encode()
         while (left_s := deadline - time.monotonic()) > 0:
             wait = _any([self._lookout.next_move(env, revision) for env, revision in shown.items()])
             try:
@@ -64,12 +61,12 @@ class Moves:
                 )
                 _check(caller, shown)
             except RequestError as error:
-                yield f"event: end\ndata: {strict_json.dumps({'code': error.code})}\n\n".encode()
+                yield end(error).encode()
                 return
             now = {env: max(revision, self._lookout.revision(env) or 0) for env, revision in shown.items()}
             moved = [env for env in now if now[env] != shown[env]]
             shown.update(now)
-            event = f"id: {written(shown)}\ndata: {strict_json.dumps(moved)}\n\n" if moved else ": nothing new\n\n"
+            event = f"id: {written(shown)}\ndata: {strict_json.dumps(moved)}\n\n" if moved else HEARTBEAT
             yield event.encode()
 
 
