@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from configsvc.domain import strict_json
 from configsvc.domain.sse import HEARTBEAT, HEARTBEAT_S, RETRY, end
 from configsvc.errors import RequestError
-from configsvc.service.access import CACHE_S, Caller
+from configsvc.service.access import Caller
 from configsvc.service.bodies import Body
 from configsvc.service.holds import Authenticate
 from configsvc.service.sync import Answer, Sync
@@ -28,15 +28,16 @@ class Events:
         """
         deadline = time.monotonic() + timeout_s
         cursor, first = self._sync.watch(caller, self._authenticate, *self._scope, have, 0, _event)
-        return self._all(RETRY + first, cursor, deadline)
+        return self._all(caller, RETRY + first, cursor, deadline)
 
-    def _all(self, text: str, cursor: str, deadline: float) -> Iterator[bytes]:
+    def _all(self, caller: Caller, text: str, cursor: str, deadline: float) -> Iterator[bytes]:
         yield text.encode()
         while (left_s := deadline - time.monotonic()) > 0:
+            wait_s = min(left_s, HEARTBEAT_S)
             try:
-                caller = self._authenticate(since=time.monotonic() - CACHE_S)
-                wait_s = min(left_s, HEARTBEAT_S)
-                cursor, text = self._sync.watch(caller, self._authenticate, *self._scope, cursor, wait_s, _event)
+                caller, cursor, text = self._sync.follow(
+                    caller, self._authenticate, *self._scope, cursor, wait_s, _event
+                )
             except RequestError as error:
                 yield end(error).encode()
                 return

@@ -109,6 +109,10 @@ class Answer:
 Render = Callable[[Answer], Body]
 
 
+#: What a state is asked with: environment, namespaces, and the revision or cursor that somebody has.
+_Question = tuple[str, tuple[str, ...], int | str | None]
+
+
 class Sync:
     """Answers sync and watch.
 
@@ -123,9 +127,7 @@ class Sync:
         self._collector = collector
         # Many clients of one environment sync at the same moment: after every release, and after every outage.
         self._newest = Together[str, Row | None](lambda env: store.newest(database, env))
-        self._labels = Together[tuple[str, tuple[str, ...], int | None], Row | None](
-            lambda key: store.labels(database, *key)
-        )
+        self._states = Together[_Question, State | None](lambda key: _look_up(database, *key))
 
     def sync(
         self,
@@ -194,12 +196,33 @@ class Sync:
         while True:
             view = _view(caller.identity.grants, asked.env, asked.namespaces)
             state = self._state(asked, since, have)
-            answer = self._watched(state, view, namespace, have)
             left_s = deadline - time.monotonic()
-            if answer.kind != "none" or left_s <= 0:
-                name = render, have, asked, state.cursor, view.word
-                return state.cursor, self._bodies.answer(name, partial(render, answer))
+            if left_s <= 0 or _has_news(state, namespace, have):
+                return state.cursor, self._watched(asked, state, view, have, render)
             caller, since = self._hold(caller, authenticate, asked, state.revision, left_s)
+
+    def follow(
+        self,
+        caller: Caller,
+        authenticate: Authenticate,
+        namespace: str,
+        env: str,
+        cursor: str,
+        timeout_s: float,
+        render: Render,
+    ) -> tuple[Caller, str, str]:
+        """Wait for what comes after a cursor that ``watch`` or this gave, at most ``timeout_s``.
+
+        Returns the caller as the database knows it then, the cursor to go on from, and the text.
+
+        Raises:
+            RateLimited: the caller has too many held requests.
+        """
+        asked = Asked(env, (namespace,), None, None)
+        caller, since = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, timeout_s)
+        view = _view(caller.identity.grants, env, asked.namespaces)
+        state = self._state(asked, since, cursor)
+        return caller, state.cursor, self._watched(asked, state, view, cursor, render)
 
     def _hold(
         self, caller: Caller, authenticate: Authenticate, asked: Asked, after_revision: int, timeout_s: float
@@ -212,29 +235,12 @@ class Sync:
         return self._holds.hold(caller, authenticate, check, wait, timeout_s)
 
     def _state(self, asked: Asked, since: float, have: int | str | None = None) -> State:
-        have = asked.have if have is None else have
-        have_revision = cursors.revision_of(have) if isinstance(have, str) else have
-        row = self._labels((asked.env, asked.namespaces, have_revision), since)
-        if row is None:
+        state = self._states((asked.env, asked.namespaces, asked.have if have is None else have), since)
+        if state is None:
             raise not_found(None, asked.env)
-        scopes = row["scopes"] or {}
-        if missing := [name for name in asked.namespaces if name not in scopes]:
+        if missing := [name for name in asked.namespaces if name not in state.scopes]:
             raise _missing(missing, asked.env)
-        known = row["have_hash"] is not None and (
-            isinstance(have, int) or cursors.render(have_revision or 0, row["have_hash"]) == have
-        )
-        labels = {
-            name: Label(
-                row["env_id"],
-                namespace_id,
-                revision,
-                cursors.render(revision, bytes.fromhex(chain_hash)),
-                asked.env,
-                name,
-            )
-            for name, (namespace_id, revision, chain_hash) in scopes.items()
-        }
-        return State(row["revision"], cursors.render(row["revision"], row["hash"]), labels, known)
+        return state
 
     def _cursor(self, env: str, since: float) -> str:
         row = self._newest(env, since)
@@ -258,16 +264,40 @@ class Sync:
         bodies = {name: self._bodies.changes_body(label, after, name in view.clear) for name, label in changed.items()}
         return Answer("changes" if bodies else "none", False, state.cursor, view.word, bodies)
 
-    def _watched(self, state: State, view: View, namespace: str, have: int | str) -> Answer:
-        label, clear = state.scopes[namespace], namespace in view.clear
-        if not state.known:
-            body = self._bodies.changes_body(label, 0, clear)
-            return Answer("full", True, state.cursor, view.word, {namespace: body})
-        after = have if isinstance(have, int) else cursors.revision_of(have) or 0
-        if label.revision <= after:
+    def _watched(self, asked: Asked, state: State, view: View, have: int | str, render: Render) -> str:
+        name = render, have, asked, state.cursor, view.word
+        return self._bodies.answer(name, lambda: render(self._changes(asked, state, view, have)))
+
+    def _changes(self, asked: Asked, state: State, view: View, have: int | str) -> Answer:
+        [namespace] = asked.namespaces
+        if not _has_news(state, namespace, have):
             return Answer("none", False, state.cursor, view.word, {})
-        body = self._bodies.changes_body(label, after, clear)
-        return Answer("changes", False, state.cursor, view.word, {namespace: body})
+        after = _revision(have) if state.known else 0
+        body = self._bodies.changes_body(state.scopes[namespace], after, namespace in view.clear)
+        return Answer("changes" if state.known else "full", not state.known, state.cursor, view.word, {namespace: body})
+
+
+def _look_up(database: Database, env: str, namespaces: tuple[str, ...], have: int | str | None) -> State | None:
+    revision = cursors.revision_of(have) if isinstance(have, str) else have
+    row = store.labels(database, env, namespaces, revision)
+    if row is None:
+        return None
+    known = row["have_hash"] is not None and (
+        isinstance(have, int) or cursors.render(revision or 0, row["have_hash"]) == have
+    )
+    scopes = {
+        name: Label(row["env_id"], namespace_id, moved, cursors.render(moved, bytes.fromhex(chain_hash)), env, name)
+        for name, (namespace_id, moved, chain_hash) in (row["scopes"] or {}).items()
+    }
+    return State(row["revision"], cursors.render(row["revision"], row["hash"]), scopes, known)
+
+
+def _has_news(state: State, namespace: str, have: int | str) -> bool:
+    return not state.known or state.scopes[namespace].revision > _revision(have)
+
+
+def _revision(have: int | str) -> int:
+    return have if isinstance(have, int) else cursors.revision_of(have) or 0
 
 
 @lru_cache(VIEWS_MAX)

@@ -104,8 +104,7 @@ def test_rights_that_end_end_it(
     monkeypatch: pytest.MonkeyPatch, limited: Callable[..., Caller], database: Database, ending: str, code: str
 ) -> None:
     """Soon, though nothing else happens; the last event says why."""
-    for module in (events, holds):
-        monkeypatch.setattr(module, "CACHE_S", 0.05)
+    monkeypatch.setattr(holds, "CACHE_S", 0.05)
     monkeypatch.setattr(holds, "RECHECK_S", 0.04)
     stream = Stream(limited("viewer"))
     assert stream.comment().startswith("retry: ")
