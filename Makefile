@@ -47,8 +47,14 @@ lint: $(INSTALLED) ## check style and the direction of imports
 types: $(INSTALLED) ## check the types of both packages, strictly
 	@$(BIN)/mypy
 
-bench: $(INSTALLED) ## measure reads, commits and propagation against their floors
+bench: $(INSTALLED) .venv/.peers ## measure against floors and peers, into benchmarks/results (ARGS="reads push")
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+# Optional: without them the benchmarks say what they skip.
+.venv/.peers: benchmarks/peers.txt | $(INSTALLED)
+	@"$(PYTHON)" -m venv .venv/peers
+	@.venv/peers/bin/python -m pip install -qq --requirement benchmarks/peers.txt && touch $@ || \
+	  echo 'the peers are not installed, and skipped'
 
 up: .env ## run the images of compose.yaml (Postgres, Redis, configsvc) on loopback
 	@$(COMPOSE) up --build --detach --wait

@@ -2,14 +2,18 @@
 
 The floor is a slotted method around `dict.get((namespace, key), default)`: the least that any object with a `get` of
 this signature can do. All contenders take turns in short slices, so that a busy machine slows them alike, and the best
-slice of each counts. Run it with --check to fail (exit 1) when a target is missed.
+slice of each counts. Run it with --check to fail (exit 1) when a target is missed. Peers hold their value in memory,
+too; most of them evaluate rules about a user, which configclient doesn't.
 """
 
 import argparse
+import json
+import subprocess
 import sys
 import timeit
 from typing import Any
 
+from benchmarks.results import PEERS_PYTHON, Figure, note
 from configclient import ConfigClient
 from configclient._board import Board
 from configclient._getters import Rules
@@ -38,6 +42,9 @@ CONTENDERS: list[tuple[str, float | None, str]] = [
     ("snapshot().get", None, "snapshot.get('payments', 'int7', 50)"),
     ("get, inside pinned()", None, "pinned.get('payments', 'int7', 50)"),
 ]
+
+PLOT = "Reading a value in process"
+PLOTTED = (GET_FLOOR, "get", "get_int", "live(...).value")
 
 
 class Floor:
@@ -101,6 +108,21 @@ def measure() -> dict[str, float]:
     return best
 
 
+def _peers() -> None:
+    """Let the peers be measured by their own Python, where `make bench` has made it."""
+    if not PEERS_PYTHON.exists():
+        print("peers skipped: make bench installs them")
+        return
+    said = subprocess.run([PEERS_PYTHON, "-m", "benchmarks.peers"], stdout=subprocess.PIPE, check=True, text=True)
+    (_, floor, _), *peers = map(json.loads, said.stdout.splitlines())
+    for name, ns, why_not in peers:
+        if why_not:
+            print(f"{name:28} skipped: {why_not}")
+        else:
+            print(f"{name:28} {ns:7.0f} ns  {ns / floor:5.0f} x")
+            note(Figure(PLOT, name, ns, "ns", "peer", ns / floor))
+
+
 def main() -> int:
     """Measure and print; 1 if a target is missed and --check was given."""
     parser = argparse.ArgumentParser(description="How fast the client's getters are, as ratios to a floor.")
@@ -112,7 +134,12 @@ def main() -> int:
         ratio = best[name] / best[LIVE_FLOOR if name in (LIVE_FLOOR, "live(...).value") else GET_FLOOR]
         verdict = "" if limit is None else f"target ≤ {limit:.2f}  {'ok' if ratio <= limit else 'MISSED'}"
         missed |= limit is not None and ratio > limit
-        print(f"{name:26} {best[name]:7.1f} ns  {ratio:5.2f} x  {verdict}".rstrip())
+        print(f"{name:28} {best[name]:7.1f} ns  {ratio:5.2f} x  {verdict}".rstrip())
+        if name in PLOTTED:
+            met = None if limit is None else ratio <= limit
+            reach = "" if limit is None else f"≤ {limit}"
+            note(Figure(PLOT, name, best[name], "ns", "floor" if name == GET_FLOOR else "ours", ratio, reach, met))
+    _peers()
     return 1 if missed and check else 0
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo, sql
 
+from benchmarks.results import Figure, note, verdict
 from configsvc.dev.ports import free_port
 from configsvc.dev.postgres import PostgresServer
 from configsvc.dev.supervisor import Supervisor
@@ -198,10 +199,14 @@ def _line(writers: int, rates: dict[str, list[float]]) -> str:
         for floor in ("sets", "single")
     }
     store, sets, single = (statistics.median(rates[variant]) for variant in VARIANTS)
-    verdict = "ok" if ratios["sets"] >= TARGET else "below the target"
+    met = ratios["sets"] >= TARGET
+    plot = f"Commits per second, {writers} writer{'s' if writers > 1 else ''}"
+    note(Figure(plot, "configsvc", store, "/s", "ours", ratios["sets"], f"≥ {TARGET} of the floor for sets", met))
+    note(Figure(plot, "bare function, sets", sets, "/s", "floor"))
+    note(Figure(plot, "bare function, one change", single, "/s", "floor"))
     return (
         f"commit, {writers} writer{'s' if writers > 1 else ' '}: {ratios['sets']:.2f} of the floor for sets "
-        f"(target {TARGET}: {verdict}), {ratios['single']:.2f} of that for one change; "
+        f"(target {TARGET}: {verdict(met)}), {ratios['single']:.2f} of that for one change; "
         f"{store:,.0f}/s, floors {sets:,.0f}/s and {single:,.0f}/s"
     )
 

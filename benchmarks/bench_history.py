@@ -23,6 +23,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import conninfo, sql
 
+from benchmarks.results import Figure, note, verdict
 from configsvc.dev.ports import free_port
 from configsvc.dev.postgres import PostgresServer, set_password
 from configsvc.dev.supervisor import Supervisor
@@ -95,9 +96,10 @@ def main() -> None:
 def _print(name: str, first: str, base: Call, second: str, other: Call, ratio_max: float) -> None:
     ours, theirs = _medians_us(base, other)
     ratio = theirs / ours
-    verdict = "ok" if ratio <= ratio_max else "missed"
+    met = ratio <= ratio_max
+    note(Figure("What a million versions cost, of a young database", name, ratio, "x", reach=f"≤ {ratio_max}", met=met))
     times = f"{first} {ours:7.0f}   {second} {theirs:7.0f}"
-    print(f"{name:<28} {times}   ratio {ratio:.2f} (at most {ratio_max}: {verdict})", flush=True)
+    print(f"{name:<28} {times}   ratio {ratio:.2f} (at most {ratio_max}: {verdict(met)})", flush=True)
 
 
 def _medians_us(*calls: Call) -> list[float]:

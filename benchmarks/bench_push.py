@@ -28,6 +28,7 @@ from pathlib import Path
 
 import redis
 
+from benchmarks.results import Figure, note, verdict
 from configclient import ConfigClient
 from configsvc.dev.stack import Stack
 
@@ -39,6 +40,7 @@ SECRET_PART = 4
 #: Between two changes: more than one takes, so that they don't queue, and no divisor of the heartbeats' second.
 PAUSE_S = 0.013
 TIMEOUT_S = 10.0
+PLOT = "From PUT to one client, p99"
 ENV, NAMESPACE = "development", "bench"
 FLOOR_CHANNEL = "bench:floor"
 HEADER_CHANNEL = f"config:releases:{ENV}"
@@ -82,13 +84,14 @@ def main() -> None:
 def _line(label: str, samples: list[float]) -> str:
     p50, p99 = statistics.median(samples), statistics.quantiles(samples, n=100)[98]
     line = f"{label:<24} p50 {p50:7.2f} ms   p99 {p99:7.2f} ms   max {max(samples):7.2f} ms"
+    reach, met = "", None
     if label == "visible":
-        verdict = "ok" if p50 < TARGET_P50_MS and p99 < TARGET_P99_MS else "missed"
-        return f"{line}   (target {TARGET_P50_MS:.0f} and {TARGET_P99_MS:.0f} ms: {verdict})"
+        reach = f"p50 {TARGET_P50_MS:.0f} and p99 {TARGET_P99_MS:.0f} ms"
+        met = p50 < TARGET_P50_MS and p99 < TARGET_P99_MS
     if label == "secret":
-        verdict = "ok" if max(samples) < TARGET_SECRET_MAX_MS else "missed"
-        return f"{line}   (target max {TARGET_SECRET_MAX_MS:.0f} ms: {verdict})"
-    return line
+        reach, met = f"max {TARGET_SECRET_MAX_MS:.0f} ms", max(samples) < TARGET_SECRET_MAX_MS
+    note(Figure(PLOT, label, p99, "ms", "floor" if label == "floor" else "ours", None, reach, met))
+    return line if met is None else f"{line}   (target {reach}: {verdict(met)})"
 
 
 def _measure(stack: Stack, changes: int) -> dict[str, list[float]]:

@@ -1,0 +1,243 @@
+"""From PUT to the last of thousands of subscribers, one real client among them: against Valkey alone, and etcd.
+
+    floor   a bare PUBLISH of a message of a header's size → the last of all raw subscribers has it
+    ours    PUT sent → the last of them has the release's header, and the real client shows the value
+    etcd    put sent → the last of as many watchers has it, where the machine has etcd (Debian: etcd-server)
+
+Raw subscribers are sockets of one process that reads bytes and looks for a number: what a machine full of clients costs
+the server, without the clients. Each writer and reader takes turns on this machine; all read the same clock.
+
+    python -m benchmarks.bench_fanout [SUBSCRIBERS …]
+"""
+
+import base64
+import http.client
+import json
+import multiprocessing
+import re
+import selectors
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import redis
+
+from benchmarks.bench_push import ENV, FLOOR_CHANNEL, HEADER_CHANNEL, KEYS_PATH, NAMESPACE, Writer
+from benchmarks.results import Figure, Kind, note, verdict
+from configclient import ConfigClient
+from configsvc.dev.ports import free_port
+from configsvc.dev.stack import Stack
+
+SUBSCRIBERS = (1_000, 5_000)
+CHANGES = 150
+#: Between two changes: all have the one before, and the machine is quiet again.
+PAUSE_S = 0.05
+TIMEOUT_S = 60.0
+REACH = 2.0
+#: What a release's header has in it, a bare message of ours, and etcd's event.
+NUMBER = re.compile(rb'"revision":([0-9]+),|"value":"([A-Za-z0-9+/=]+)"')
+#: A header that nobody else's change makes: heartbeats repeat a number that all have.
+MESSAGE_BYTES = 500
+
+
+def main() -> None:
+    """Measure and print."""
+    sizes = [int(word) for word in sys.argv[1:]] or SUBSCRIBERS
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        Path(name).chmod(0o755)  # as root, Postgres runs as somebody else
+        with Stack(Path(name) / "data") as stack:
+            writer = Writer(stack)
+            writer.send("POST", "/v1/namespaces", {"name": NAMESPACE, "description": ""})
+            writer.send("POST", KEYS_PATH, {"key": "rate_limit", "type": "int"})
+            for size in sizes:
+                floor = _floor(stack, size)
+                _print(size, "Valkey alone", "floor", floor, None)
+                _print(size, "configsvc", "ours", _ours(stack, writer, size), floor)
+        for size in sizes:
+            if shutil.which("etcd"):
+                with etcd(Path(name)) as url:
+                    _print(size, "etcd watch", "peer", _peer(url, size), floor)
+            else:
+                print("etcd watch       skipped: the machine has no etcd (apt-get install etcd-server)")
+
+
+def _floor(stack: Stack, size: int) -> list[float]:
+    with redis.Redis.from_url(stack.redis_url) as publisher, _subscribers(stack.redis_url, FLOOR_CHANNEL, size) as all_:
+
+        def publish(number: int) -> int:
+            text = json.dumps({"revision": number, "padding": "x" * MESSAGE_BYTES}, separators=(",", ":"))
+            publisher.publish(FLOOR_CHANNEL, text)
+            return number
+
+        return _times(publish, [all_], CHANGES)
+
+
+def _ours(stack: Stack, writer: Writer, size: int) -> list[float]:
+    client = _process(_show, stack.url, stack.tokens["service"])
+    with _subscribers(stack.redis_url, HEADER_CHANNEL, size) as all_, client as shown:
+        return _times(lambda _: writer.put("rate_limit"), [all_, shown], CHANGES)
+
+
+def _peer(url: str, size: int) -> list[float]:
+    place = urlsplit(url)
+    with _process(_watch, (str(place.hostname), int(place.port or 0)), size) as all_:
+        connection = http.client.HTTPConnection(place.netloc, timeout=TIMEOUT_S)
+
+        def put(number: int) -> int:
+            body = {"key": _base64("setting"), "value": _base64(str(number))}
+            connection.request("POST", "/v3/kv/put", json.dumps(body))
+            connection.getresponse().read()
+            return number
+
+        return _times(put, [all_], CHANGES)
+
+
+def _times(change: Callable[[int], int], receivers: list[Pipe], count: int) -> list[float]:
+    times = []
+    for number in range(1, count + 1):
+        time.sleep(PAUSE_S)
+        sent = time.monotonic_ns()
+        wanted = change(number)
+        times.append((max(_received(receiver, wanted) for receiver in receivers) - sent) / 1e6)
+    return times
+
+
+def _received(receiver: Pipe, number: int) -> int:
+    while receiver.poll(TIMEOUT_S):
+        seen, when = receiver.recv()
+        if seen >= number:
+            return int(when)
+    raise SystemExit(f"number {number} did not reach everybody in {TIMEOUT_S:.0f} s")
+
+
+def _print(size: int, name: str, kind: Kind, times: list[float], floor: list[float] | None) -> None:
+    p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    line = f"{name:<14} {size:>6,} subscribers: the last after p50 {p50:6.1f} ms, p99 {p99:6.1f} ms"
+    ratio = met = None
+    if floor:
+        ratio = p99 / statistics.quantiles(floor, n=100)[98]
+        line += f"   {ratio:.2f} x Valkey alone"
+    if kind == "ours" and ratio:
+        met = ratio <= REACH
+        line += f" (target {REACH:.0f}: {verdict(met)})"
+    print(line, flush=True)
+    reach = f"≤ {REACH:.0f}" if kind == "ours" else ""
+    plot = f"A change reaches the last of {size:,} subscribers, p99"
+    note(Figure(plot, name, p99, "ms", kind, ratio, reach, met))
+
+
+@contextmanager
+def _subscribers(redis_url: str, channel: str, size: int) -> Iterator[Pipe]:
+    with _process(_subscribe, redis_url, channel, size) as pipe:
+        yield pipe
+
+
+@contextmanager
+def _process(target: Callable[..., None], *args: object) -> Iterator[Pipe]:
+    """A process that says "ready", and then which number all of its own have, and when the last had it."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *args), daemon=True)
+    process.start()
+    if not ours.poll(TIMEOUT_S) or ours.recv() != "ready":
+        raise SystemExit("the subscribers did not get ready")
+    yield ours
+    process.terminate()
+    process.join()
+
+
+def _subscribe(pipe: Pipe, redis_url: str, channel: str, size: int) -> None:
+    place = urlsplit(redis_url)
+    login = f"AUTH {place.username or 'default'} {place.password}\r\n" if place.password else ""
+    request = f"{login}SUBSCRIBE {channel}\r\n".encode()
+    _follow(pipe, (str(place.hostname), int(place.port or 6379)), size, request, b":1\r\n")
+
+
+def _watch(pipe: Pipe, address: tuple[str, int], size: int) -> None:
+    body = json.dumps({"create_request": {"key": _base64("setting")}})
+    head = (
+        f"POST /v3/watch HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
+    _follow(pipe, address, size, f"{head}\r\n{body}".encode(), b'"created":true')
+
+
+def _follow(pipe: Pipe, address: tuple[str, int], size: int, request: bytes, ready: bytes) -> None:
+    """Hold so many connections, and tell when all have read a number."""
+    with selectors.DefaultSelector() as selector:
+        for _ in range(size):
+            connection = socket.create_connection(address, TIMEOUT_S)
+            connection.sendall(request)
+            answer = b""
+            while ready not in answer:
+                answer += connection.recv(4096)
+            selector.register(connection, selectors.EVENT_READ)
+        pipe.send("ready")
+        have: dict[int, int] = {}
+        newest = 0
+        while True:
+            for key, _ in selector.select():
+                for revision, value in NUMBER.findall(key.fileobj.recv(65536)):  # type: ignore[union-attr]
+                    number = int(revision or base64.b64decode(value))
+                    if number > newest:
+                        have[number] = have.get(number, 0) + 1
+                        if have[number] == size:
+                            pipe.send((number, time.monotonic_ns()))
+                            newest = number
+
+
+def _show(pipe: Pipe, url: str, token: str) -> None:
+    with ConfigClient("bench", ENV, [NAMESPACE], url=url, token=token) as client:
+        while client.status().transport != "redis":
+            time.sleep(0.01)
+        pipe.send("ready")
+        while True:
+            revision = client.snapshot().revision + 1
+            if client.wait_for(revision, TIMEOUT_S):
+                pipe.send((revision, time.monotonic_ns()))
+
+
+@contextmanager
+def etcd(folder: Path) -> Iterator[str]:
+    """Run etcd in a folder; its address."""
+    clients, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    command = ["etcd", "--data-dir", str(folder / "etcd"), "--logger", "zap", "--log-level", "error"]
+    command += ["--listen-client-urls", clients, "--advertise-client-urls", clients, "--listen-peer-urls", peers]
+    command += ["--initial-advertise-peer-urls", peers, "--initial-cluster", f"default={peers}"]
+    with subprocess.Popen(command) as process:
+        try:
+            _wait_for(clients)
+            yield clients
+        finally:
+            process.terminate()
+    shutil.rmtree(folder / "etcd")
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=1)
+        try:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+if __name__ == "__main__":
+    main()
