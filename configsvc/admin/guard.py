@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, g, redirect, request, url_for
 
 from configsvc.errors import Forbidden, Unauthenticated
-from configsvc.service.access import Caller
-from configsvc.service.holds import Authenticate
+from configsvc.service.access import Authenticate, Caller
 from configsvc.service.rates import Rates
 from configsvc.service.sessions import LASTS_S, Sessions
 

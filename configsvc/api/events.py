@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from configsvc.domain import strict_json
 from configsvc.domain.sse import HEARTBEAT, HEARTBEAT_S, RETRY, end
 from configsvc.errors import RequestError
-from configsvc.service.access import Caller
+from configsvc.service.access import Authenticate, Caller
 from configsvc.service.bodies import Body
-from configsvc.service.holds import Authenticate
 from configsvc.service.sync import Answer, Sync
 
 

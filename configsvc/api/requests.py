@@ -4,14 +4,12 @@ import re
 import secrets
 import time
 from collections.abc import Collection
-from functools import partial
 
 from flask import Flask, Response, g, request
 
 from configsvc.api import addresses
 from configsvc.errors import Malformed
-from configsvc.service.access import CACHE_S, Authenticator, Caller
-from configsvc.service.holds import Authenticate
+from configsvc.service.access import CACHE_S, Authenticate, Authenticator, Caller
 from configsvc.service.rates import Rates
 
 #: Endpoints without a token.
@@ -68,7 +66,7 @@ def is_reading() -> bool:
 
 def again(authenticator: Authenticator) -> Authenticate:
     """Return what authenticates this request, as often as it is asked, and when its view has returned, too."""
-    return partial(authenticator.authenticate, request.headers.get("Authorization"), g.request_id, g.address)
+    return authenticator.again(request.headers.get("Authorization"), g.request_id, g.address)
 
 
 def caller() -> Caller:

@@ -39,7 +39,7 @@ _CONNECTION = {"application_name": "configsvc hub", "tcp_user_timeout": "2000"}
 
 
 #: Answering this many takes some milliseconds: what others wait longer, at each of the few turns that a request takes.
-_WAKE_AT_A_TIME = 20
+_WAKE_AT_A_TIME = 32
 #: They all ask again at once: a fifth of the worker is left to the others.
 _RETURN_AT_A_TIME = 10
 _RETURN_IDLE = 0.25

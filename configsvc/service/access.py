@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from configsvc.domain.policy import Access, Action, Grant, decide, needed
 from configsvc.errors import Forbidden, Hidden, Unauthenticated
@@ -135,6 +136,14 @@ def require_place(database: Database, caller: Caller, namespace: str | None, env
         raise not_found(namespace, env)
 
 
+class Authenticate(Protocol):
+    """Authenticates the same request again."""
+
+    def __call__(self, *, since: float) -> Caller:
+        """Return the caller by rights looked up after a moment of the monotonic clock. Raises Unauthenticated."""
+        ...
+
+
 class Authenticator:
     """Turns the Authorization header into a Caller."""
 
@@ -151,9 +160,22 @@ class Authenticator:
         Raises:
             Unauthenticated: no token, or one that is unknown, expired or revoked.
         """
+        return self.again(authorization, request_id, address)(since=since)
+
+    def again(self, authorization: str | None, request_id: str, address: str) -> Authenticate:
+        """Return what authenticates one request, as often as it is asked.
+
+        Raises:
+            Unauthenticated: no token.
+        """
         token_id, secret = _split(authorization)
-        known = self._identity((token_id, hashlib.sha256(secret.encode()).digest()), since)
-        return Caller(known, Origin(known.name, request_id, address))
+        token = token_id, hashlib.sha256(secret.encode()).digest()
+
+        def authenticate(*, since: float) -> Caller:
+            known = self._identity(token, since)
+            return Caller(known, Origin(known.name, request_id, address))
+
+        return authenticate
 
     def _look_up(self, token: tuple[str, bytes]) -> Identity:
         token_id, digest = token

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from configsvc.delivery.lookout import Lookout
-from configsvc.service.access import Caller
+from configsvc.service.access import Authenticate, Caller
 from configsvc.service.history import History
-from configsvc.service.holds import Authenticate, Holds
+from configsvc.service.holds import Holds
 from configsvc.store import watch as store
 from configsvc.store.database import Database, Row
 from configsvc.store.watch import Reach

@@ -11,10 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from configsvc.errors import RateLimited
-from configsvc.service.access import CACHE_S, Caller
+from configsvc.service.access import CACHE_S, Authenticate, Caller
 
 #: Between two looks at the rights of a held request. Nearly all syncs are over before: they are held 5 s at most.
 RECHECK_S = 4.9
@@ -23,14 +22,6 @@ RECHECK_S = 4.9
 LOOK_S = 0.1
 #: Places get free whenever something happens in the environment, or a hold is over.
 RETRY_AFTER_S = 5
-
-
-class Authenticate(Protocol):
-    """Authenticates the same request again."""
-
-    def __call__(self, *, since: float) -> Caller:
-        """Return the caller by rights looked up after a moment of the monotonic clock. Raises Unauthenticated."""
-        ...
 
 
 #: Waits for something, so many seconds at most. Returns the moment (of the monotonic clock) after which every look-up

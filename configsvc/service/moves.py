@@ -10,8 +10,8 @@ from configsvc.domain import strict_json
 from configsvc.domain.policy import Action
 from configsvc.domain.sse import HEARTBEAT, HEARTBEAT_S, RETRY, end
 from configsvc.errors import RequestError
-from configsvc.service.access import Caller
-from configsvc.service.holds import Authenticate, Holds, Wait
+from configsvc.service.access import Authenticate, Caller
+from configsvc.service.holds import Holds, Wait
 
 #: Several environments are listened to in turns, for so long each.
 _TURN_S = 0.2

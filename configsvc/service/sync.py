@@ -15,9 +15,9 @@ from typing import Literal, Protocol
 from configsvc.domain import cursors
 from configsvc.domain.policy import Access, Action, Grant, decide
 from configsvc.errors import NotFound, RateLimited
-from configsvc.service.access import Caller, not_found
+from configsvc.service.access import Authenticate, Caller, not_found
 from configsvc.service.bodies import Bodies, Body, Label
-from configsvc.service.holds import LOOK_S, Authenticate, Holds, Wait
+from configsvc.service.holds import LOOK_S, Holds, Wait
 from configsvc.store import config as store
 from configsvc.store.database import Database, Row
 from configsvc.store.watch import Report
