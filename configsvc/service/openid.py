@@ -131,7 +131,7 @@ class Provider:
         issuer = self._client.issuer
         if (known := self._addresses.get(issuer)) is not None:
             return known
-        found = _json(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        found: Mapping[str, Any] = _json(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != issuer or not all(isinstance(found.get(name), str) for name in _NEEDED):
             raise _silent(ValueError("what it says about itself is not of this issuer, or not whole"))
         self._addresses[issuer] = found

@@ -178,7 +178,7 @@ OIDC = {
     "oidc_issuer": "https://id.example",
     "oidc_client_id": "configsvc",
     "oidc_redirect_url": "https://config.example/ui/openid/back",
-    "oidc_grants": '{"operators": [{"role": "admin"}], "shop": [{"role": "ops", "namespaces": "s*", "envs": ["staging"]}]}',
+    "oidc_grants": '{"run": [{"role": "admin"}], "shop": [{"role": "ops", "namespaces": "s*", "envs": ["staging"]}]}',
 }
 
 
