@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint types bench up down build clean
+.PHONY: help setup dev demo pages test lint types bench up down build clean
 
 help: ## explain the targets
 	@echo 'make <target>, from a clean checkout with Python 3.11 or newer:'
@@ -35,6 +35,9 @@ dev: $(INSTALLED) ## run everything here, in the foreground: http://127.0.0.1:84
 
 demo: $(INSTALLED) ## see it work: four processes, real settings, Valkey killed and brought back (under a minute)
 	@exec $(BIN)/python -m examples.demo $(ARGS)
+
+pages: $(INSTALLED) ## take pictures of all admin pages, with sample data, into docs/pages (needs chromium)
+	@exec $(BIN)/python -m examples.pages docs/pages
 
 test: $(INSTALLED) ## run the fast suite, under five minutes (ARGS="-k relay")
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not chaos_long and not scale and not browser' $(ARGS)

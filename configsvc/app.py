@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from configsvc.admin import pages
-from configsvc.admin.pages import Services
+from configsvc.admin.pages import OpenId, Services
 from configsvc.api import access as access_api
 from configsvc.api import addresses, comparisons, health, keys, problems, requests, watchers, writes
 from configsvc.api import audit as audit_api
@@ -21,6 +21,7 @@ from configsvc.api.held import stream
 from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
 from configsvc.api.routing import App
+from configsvc.crypto import private_file
 from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
@@ -42,6 +43,8 @@ from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.metrics import Metrics
 from configsvc.service.moves import Moves
+from configsvc.service.openid import Client, Provider
+from configsvc.service.people import Claiming, People
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
@@ -134,10 +137,26 @@ def create_app(settings: Settings | None = None) -> Flask:
         Encryption(database, data_keys),
     )
     sign_in = SignIn(database, authenticator, sessions, Throttle())
-    app.register_blueprint(pages.blueprint(services, sessions, sign_in, rates, problems.STATUS, note, stream))
+    app.register_blueprint(
+        pages.blueprint(
+            services, sessions, sign_in, rates, problems.STATUS, note, stream, _openid(settings, database, sessions)
+        )
+    )
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
+
+
+def _openid(settings: Settings, database: Database, sessions: Sessions) -> OpenId | None:
+    """What signs people in at the provider that the settings name."""
+    oidc = settings.oidc
+    if oidc is None:
+        return None
+    file = oidc.client_secret_file
+    secret = None if file is None else private_file.read(file).decode().strip()
+    client = Client(oidc.issuer, oidc.client_id, secret, oidc.redirect_url, oidc.scopes)
+    claims = Claiming(oidc.name_claim, oidc.roles_claim, oidc.may)
+    return OpenId(oidc.provider_name, Provider(client), People(database, sessions, claims))
 
 
 def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:

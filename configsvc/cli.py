@@ -255,6 +255,22 @@ def account_link(name: str) -> None:
     click.echo(accounts.link(read_database_url(), name, actor=_operator()))
 
 
+@account.command("readmit")
+@click.argument("name")
+def account_readmit(name: str) -> None:
+    """Let somebody who signs in by OpenID Connect, and was revoked here, begin anew.
+
+    \b
+    Example:
+      configsvc account readmit ada@example.com
+    """
+    from configsvc.service import people
+    from configsvc.settings import read_database_url
+
+    people.readmit(read_database_url(), name, actor=_operator())
+    click.echo(f"{name} begins anew with their next sign-in", err=True)
+
+
 def _new_password() -> str:
     """Ask for it twice at a terminal; else take the first line of standard input. Others see arguments."""
     if sys.stdin.isatty():

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
+from configsvc.crypto import private_file
 from configsvc.crypto.providers import open_provider
 from configsvc.crypto.signing import Signer
 from configsvc.dev import ports, programs
@@ -37,6 +38,8 @@ class Serve:
         Signer.load(self._settings.signing_key_file)
         if self._settings.keys is not None:
             open_provider(self._settings.keys)
+        if self._settings.oidc_client_secret_file is not None:
+            private_file.read(self._settings.oidc_client_secret_file)
         host, port = self._settings.host, self._settings.port
         try:
             ports.try_to_bind(host, port)

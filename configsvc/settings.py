@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -12,7 +13,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from configsvc.domain import key_sources, push_accounts
+from configsvc.domain import claims, key_sources, push_accounts
+from configsvc.domain.policy import Grant
 from configsvc.errors import SetupError
 
 PREFIX = "CONFIGSVC_"
@@ -23,6 +25,11 @@ _VALUE_ERROR = "Value error, "
 _ENCODE = "write special characters of the password as %40 (@), %2F (/), %3A (:), %23 (#), %3F (?), %25 (%)"
 #: One for each host, or one for all.
 _PORTS = re.compile(r"[0-9,]*")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+#: The page that an OpenID provider sends browsers back to.
+OIDC_PATH = "/ui/openid/back"
+_OIDC_NEEDED = ("oidc_issuer", "oidc_client_id", "oidc_redirect_url", "oidc_grants")
+_OIDC_ALL = "issuer, client id, redirect URL and grants (docs/operations.md)"
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -65,10 +72,55 @@ def _keys(value: str) -> str:
     return value
 
 
+def _grants(value: str) -> str:
+    claims.parse_grants(value)
+    return value
+
+
+def _https(value: str) -> str:
+    """Return an address that may be trusted with who somebody is: plain HTTP stays on this machine."""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        good = good and bool(parts.hostname) and not (parts.username or parts.query or parts.fragment)
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("is no address that begins with https://")
+    return value
+
+
+def _scopes(value: str) -> str:
+    if "openid" not in value.split():
+        raise ValueError("has to hold the word openid, as in openid profile email")
+    return value
+
+
+def _redirect(value: str) -> str:
+    if not _https(value).endswith(OIDC_PATH):
+        raise ValueError(f"has to end with {OIDC_PATH}, as in https://config.example{OIDC_PATH}")
+    return value
+
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 _PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 _RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 _PushRedisUrl = Annotated[_RedisUrl, AfterValidator(push_accounts.check_template)]
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """An OpenID provider and how its claims are read. ``may``: grants by the values of the roles' claim."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: Path | None
+    redirect_url: str
+    provider_name: str
+    scopes: str
+    name_claim: str
+    roles_claim: str
+    may: Mapping[str, frozenset[Grant]]
 
 
 class Settings(BaseModel):
@@ -102,6 +154,44 @@ class Settings(BaseModel):
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     #: How often a client with a healthy push connection is asked to sync, as report and anti-entropy.
     next_sync_s: int = Field(default=30, ge=1, le=300)
+
+    #: Signing in at an OpenID provider; all of the first four, or none.
+    oidc_issuer: Annotated[str, AfterValidator(_https)] | None = None
+    oidc_client_id: str | None = None
+    oidc_redirect_url: Annotated[str, AfterValidator(_redirect)] | None = None
+    oidc_grants: Annotated[str, AfterValidator(_grants)] | None = None
+    #: None: the provider knows us by PKCE alone.
+    oidc_client_secret_file: Path | None = None
+    oidc_provider_name: str = Field(default="OpenID Connect", max_length=40)
+    oidc_scopes: Annotated[str, AfterValidator(_scopes)] = "openid profile email"
+    oidc_name_claim: str = "preferred_username"
+    oidc_roles_claim: str = "groups"
+
+    @property
+    def oidc(self) -> Oidc | None:
+        """The OpenID provider, if there is one."""
+        if not (self.oidc_issuer and self.oidc_client_id and self.oidc_redirect_url and self.oidc_grants):
+            return None
+        return Oidc(
+            self.oidc_issuer,
+            self.oidc_client_id,
+            self.oidc_client_secret_file,
+            self.oidc_redirect_url,
+            self.oidc_provider_name,
+            self.oidc_scopes,
+            self.oidc_name_claim,
+            self.oidc_roles_claim,
+            claims.parse_grants(self.oidc_grants),
+        )
+
+    @model_validator(mode="after")
+    def _oidc_whole(self) -> Self:
+        fields = {name: field for name, field in type(self).model_fields.items() if name.startswith("oidc_")}
+        given = {name for name, field in fields.items() if getattr(self, name) != field.default}
+        if given and (missing := [name for name in _OIDC_NEEDED if name not in given]):
+            names = " and ".join(PREFIX + name.upper() for name in missing)
+            raise ValueError(f"{names} missing: signing in by OpenID Connect needs {_OIDC_ALL}")
+        return self
 
     @model_validator(mode="after")
     def _keys_before_others(self) -> Self:
@@ -147,7 +237,8 @@ class Settings(BaseModel):
 
     def to_environ(self) -> dict[str, str]:
         """The variables that give a child process these settings; paths are absolute."""
-        values = {**self.model_dump(exclude_none=True), "signing_key_file": self.signing_key_file.absolute()}
+        values = self.model_dump(exclude_none=True)
+        values |= {name: path.absolute() for name, path in values.items() if isinstance(path, Path)}
         return {PREFIX + name.upper(): str(value) for name, value in values.items()}
 
 

@@ -390,6 +390,15 @@ CREATE TABLE account (
     password_hash text NOT NULL CHECK (password_hash LIKE '$argon2id$%')
 );
 
+-- Whom an OpenID provider vouches for. What they may do, their name and their end are those of a token whose secret nobody was given.
+CREATE TABLE person (
+    issuer text NOT NULL,
+    -- Never changes and never becomes somebody else's, unlike names and addresses.
+    subject text NOT NULL,
+    token_id text NOT NULL UNIQUE REFERENCES token,
+    PRIMARY KEY (issuer, subject)
+);
+
 -- Browsers that are signed in. Ends with its token, too.
 CREATE TABLE session (
     -- SHA-256 of what the cookie holds.
@@ -924,6 +933,7 @@ GRANT INSERT, UPDATE (status, edition, note, namespaces, base, digest, updated_a
 GRANT INSERT ON request_change, request_review TO configsvc_service;
 GRANT INSERT, DELETE ON access_grant TO configsvc_service;
 GRANT INSERT, UPDATE (password_hash) ON account TO configsvc_service;
+GRANT INSERT, DELETE ON person TO configsvc_service;
 GRANT INSERT, DELETE ON session, sign_in_link TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;

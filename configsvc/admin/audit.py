@@ -1,6 +1,7 @@
 """Who did what, when, from where: the trail, narrowed to what one looks for, and taken along as JSON lines."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +35,9 @@ KINDS = (
     "write",
 )
 _FIELDS = ("env", "namespace", "key", "actor", "action", "since", "until")
+_HASH = re.compile(r"[0-9a-f]{64}")
+#: Enough to tell one from another; the export has all of it.
+_HASH_CHARACTERS = 12
 _WORD_CHARACTERS_MAX = 200
 #: Events that an export looks through, in so many pages.
 EXPORTED_MAX = 10_000
@@ -90,6 +94,8 @@ def _text(value: Any) -> str:
             return ", ".join(f"{name.replace('_', ' ')} {_text(inner)}" for name, inner in value.items())
         case list():
             return ("; " if any(isinstance(inner, dict) for inner in value) else ", ").join(map(_text, value))
+        case str() if _HASH.fullmatch(value):
+            return f"{value[:_HASH_CHARACTERS]}…"
         case _:
             return str(value)
 

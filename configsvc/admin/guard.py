@@ -15,7 +15,9 @@ from configsvc.service.sessions import LASTS_S, Sessions
 COOKIE = "configsvc_session"
 PATH = "/ui"
 #: Endpoints for whoever is not signed in.
-OPEN = frozenset({"ui.sign_in", "ui.sign_in_form", "ui.link", "ui.use_link", "ui.static", "ui.style"})
+OPEN = frozenset(
+    f"ui.{name}" for name in ("sign_in", "sign_in_form", "link", "use_link", "openid", "openid_back", "static", "style")
+)
 _NOT_OURS = "this form was not sent from a page of configsvc, or is of an earlier session: open the page again"
 _SALT_CHARACTERS = 16
 

@@ -1,5 +1,6 @@
 """The first page: where things stand."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,13 +23,40 @@ _RECENT = 200
 
 @dataclass(frozen=True)
 class Standing:
-    """An environment, its last release, how many instances are alive and how many requests wait."""
+    """An environment, its last release, how its running instances are, and how many requests wait."""
 
     env: Mapping[str, Any]
     latest: Mapping[str, Any] | None
-    instances: int
-    rejected: int
+    health: "Health"
     waiting: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """How many instances run, how many of them hear of news in which way, and how many have not taken the last ones.
+
+    ``stale``: show something older than the last release that concerns them, and did not refuse it.
+    """
+
+    instances: int
+    push: int
+    long_poll: int
+    stale: int
+    rejected: int
+
+
+def health(clients: Sequence[Mapping[str, Any]], releases: Sequence[Mapping[str, Any]]) -> Health:
+    """Sum up live clients, by the newest releases of their environment, newest first."""
+    ways = Counter(client["transport"] for client in clients)
+    refusing = [client["rejected"] is not None for client in clients]
+    behind = [(client["revision"] or 0) < _concerning(client["namespaces"], releases) for client in clients]
+    stale = sum(late and not refused for late, refused in zip(behind, refusing, strict=True))
+    return Health(len(clients), ways["redis"], ways["longpoll"], stale, sum(refusing))
+
+
+def _concerning(namespaces: Sequence[str], releases: Sequence[Mapping[str, Any]]) -> int:
+    mine = frozenset(namespaces)
+    return next((int(release["revision"]) for release in releases if not mine.isdisjoint(release["namespaces"])), 0)
 
 
 def add(routes: Blueprint, catalog: Catalog, history: History, watchers: Watchers, requests: ChangeRequests) -> None:
@@ -40,18 +68,15 @@ def add(routes: Blueprint, catalog: Catalog, history: History, watchers: Watcher
         waiting = list(_waiting(requests, who))
         envs = catalog.environments(who)
         recent = {row["name"]: _recent(history, who, row["name"]) for row in envs}
-        standings = []
-        for row in envs:
-            live = watchers.live(who, row["name"], None)
-            standings.append(
-                Standing(
-                    row,
-                    next(iter(recent[row["name"]]), None),
-                    len(live),
-                    sum(client["rejected"] is not None for client in live),
-                    sum(request["env"] == row["name"] for request in waiting),
-                )
+        standings = [
+            Standing(
+                row,
+                next(iter(recent[row["name"]]), None),
+                health(watchers.live(who, row["name"], None), recent[row["name"]]),
+                sum(request["env"] == row["name"] for request in waiting),
             )
+            for row in envs
+        ]
         spaces = sorted(every_page(partial(catalog.namespaces, who)), key=_name)
         latest = {space["name"]: _latest(space["name"], recent) for space in spaces}
         return render_template("overview.html", envs=envs, standings=standings, namespaces=spaces, latest=latest)

@@ -19,6 +19,7 @@ from configsvc.admin import (
     history,
     live,
     namespaces,
+    openid,
     overview,
     rendering,
     rollout,
@@ -36,6 +37,8 @@ from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
 from configsvc.service.moves import Moves
+from configsvc.service.openid import Provider
+from configsvc.service.people import People
 from configsvc.service.plans import Plans
 from configsvc.service.rates import Rates
 from configsvc.service.releases import Releases
@@ -75,6 +78,15 @@ class Services:
     encryption: Encryption
 
 
+@dataclass(frozen=True)
+class OpenId:
+    """Signing in at a provider; ``name``: what the sign-in page calls it."""
+
+    name: str
+    provider: Provider
+    people: People
+
+
 def blueprint(
     services: Services,
     sessions: Sessions,
@@ -83,15 +95,19 @@ def blueprint(
     statuses: Mapping[str, int],
     note: Callable[[RequestError], None],
     stream: live.Stream,
+    provider: OpenId | None,
 ) -> Blueprint:
     """Make the blueprint. ``statuses``: the HTTP status of each error's code; ``note`` sees every error of ours;
-    ``stream`` makes an answer of server-sent events.
+    ``stream`` makes an answer of server-sent events; ``provider`` None: nobody signs in at one.
     """
     routes = Blueprint(NAME, __name__, url_prefix="/ui", template_folder="templates", static_folder="static")
     guard.register(routes, sessions, rates)
     errors.register(routes, statuses, note)
     rendering.register(routes)
     sign_in_pages.add(routes, sign_in, sessions, note)
+    if provider is not None:
+        openid.add(routes, provider.provider, provider.people, note)
+        routes.app_context_processor(lambda: {"openid_name": provider.name})
     overview.add(routes, services.catalog, services.history, services.watchers, services.requests)
     namespaces.add(routes, services.catalog, services.comparisons)
     edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)

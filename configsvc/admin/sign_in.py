@@ -1,8 +1,8 @@
 """Signing in and out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, make_response, render_template, request
 
 from configsvc.admin.guard import COOKIE, caller, is_signed_in, safe_next, see, signed_in, signed_out
 from configsvc.errors import RequestError, Unauthenticated
@@ -14,25 +14,24 @@ def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[
     """Add the pages; ``note`` sees every attempt that failed."""
 
     @routes.get("/sign-in", endpoint="sign_in_form")
-    def form() -> str | Response:
+    def form() -> Response:
         following = safe_next(request.args.get("next"))
         if is_signed_in(sessions):
             return see(following)
-        return render_template("sign_in.html", following=following, errors={})
+        return door(following, {})
 
     @routes.post("/sign-in", endpoint="sign_in")
-    def enter() -> Response | tuple[str, int]:
+    def enter() -> Response:
         given, following = request.form, safe_next(request.form.get("next"))
         try:
             if "token" in given:
-                secret = sign_in.by_token(given["token"].strip(), _visit())
+                secret = sign_in.by_token(given["token"].strip(), visit())
             else:
-                secret = sign_in.by_password(given.get("name", ""), given.get("password", ""), _visit())
+                secret = sign_in.by_password(given.get("name", ""), given.get("password", ""), visit())
         except Unauthenticated as error:
             note(error)
             errors = {"token" if "token" in given else "password": error.detail}
-            page = render_template("sign_in.html", following=following, errors=errors, name=given.get("name", ""))
-            return page, 422
+            return door(following, errors, 422, given.get("name", ""))
         return signed_in(secret, following)
 
     @routes.get("/sign-in/<secret>", endpoint="link")
@@ -41,7 +40,7 @@ def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[
 
     @routes.post("/sign-in/<secret>", endpoint="use_link")
     def use_link(secret: str) -> Response:
-        return signed_in(sign_in.by_link(secret, _visit()), safe_next(None))
+        return signed_in(sign_in.by_link(secret, visit()), safe_next(None))
 
     @routes.post("/sign-out", endpoint="sign_out")
     def leave() -> Response:
@@ -49,5 +48,11 @@ def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[
         return signed_out()
 
 
-def _visit() -> Visit:
+def door(following: str, errors: Mapping[str, str], status: int = 200, name: str = "") -> Response:
+    """Return the page with all ways in; ``errors``: what went wrong, by the way that was tried."""
+    return make_response(render_template("sign_in.html", following=following, errors=errors, name=name), status)
+
+
+def visit() -> Visit:
+    """Return where this attempt comes from."""
     return Visit(g.request_id, g.address)

@@ -34,7 +34,7 @@ def create(database_url: str, wanted: Wanted, password: str, *, actor: str) -> N
         SetupError: something in it is not possible, the name is taken, or the database does not answer.
     """
     _check_password(password)
-    with _at_the_command_line(database_url) as (database, connection):
+    with at_the_command_line(database_url) as (database, connection):
         for grant in wanted.grants:
             tokens.check_grant(database, grant, "")
         origin = Origin(actor, "", "local")
@@ -50,7 +50,7 @@ def change_password(database_url: str, name: str, password: str, *, actor: str) 
         SetupError: there is no such account, or the password is too short.
     """
     _check_password(password)
-    with _at_the_command_line(database_url) as (database, connection):
+    with at_the_command_line(database_url) as (database, connection):
         token_id = _token_id(database, name)
         if not store.set_password(connection, token_id, HASHER.hash(password)):
             raise SetupError(f"{name} is a token, and has no password")
@@ -64,7 +64,7 @@ def link(database_url: str, name: str, *, actor: str, lasts_s: float = LINK_LAST
     Raises:
         SetupError: there is no such account or token.
     """
-    with _at_the_command_line(database_url) as (database, connection):
+    with at_the_command_line(database_url) as (database, connection):
         token_id = _token_id(database, name)
         secret = secrets.token_urlsafe(32)
         store.insert_link(connection, digest(secret), token_id, lasts_s)
@@ -73,7 +73,8 @@ def link(database_url: str, name: str, *, actor: str, lasts_s: float = LINK_LAST
 
 
 @contextmanager
-def _at_the_command_line(database_url: str) -> Iterator[tuple[Database, Connection]]:
+def at_the_command_line(database_url: str) -> Iterator[tuple[Database, Connection]]:
+    """Give a database and a transaction for one command; what goes wrong becomes its SetupError."""
     database = Database(database_url)
     try:
         with database.transaction() as connection:

@@ -39,7 +39,7 @@ class Moves:
     def after(
         self, caller: Caller, authenticate: Authenticate, shown: Mapping[str, int], timeout_s: float
     ) -> Iterable[bytes]:
-        """Return server-sent events, one whenever an environment is beyond the revision that is shown of it.
+        """Return server-sent events, one whenever an environment is at another revision than is shown of it.
 
         They end after ``timeout_s`` seconds, or with an event that says why.
 
@@ -63,7 +63,9 @@ class Moves:
             except RequestError as error:
                 yield end(error).encode()
                 return
-            now = {env: max(revision, self._lookout.revision(env) or 0) for env, revision in shown.items()}
+            # A smaller one is another history: a database that was restored. (Or old news here, which costs one look.)
+            known = {env: self._lookout.revision(env) for env in shown}
+            now = {env: shown[env] if revision is None else revision for env, revision in known.items()}
             moved = [env for env in now if now[env] != shown[env]]
             shown.update(now)
             event = f"id: {written(shown)}\ndata: {strict_json.dumps(moved)}\n\n" if moved else HEARTBEAT

@@ -3,6 +3,7 @@
 import secrets
 import time
 from dataclasses import dataclass
+from functools import cache
 
 from argon2.exceptions import VerificationError
 
@@ -16,8 +17,6 @@ from configsvc.store.audit import Origin
 from configsvc.store.database import Database
 
 _LINK_IS_OVER = "this link has been used, or its time is over: `configsvc account link NAME` makes another"
-#: Compared with where there is no such account, so that the time of the answer does not tell.
-_NOBODYS = HASHER.hash(secrets.token_urlsafe(32))
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,15 @@ class SignIn:
 def _verify(kept: str | None, password: str) -> bool:
     if len(password) > PASSWORD_CHARACTERS_MAX:
         return False
+    nobodys = _nobodys()
     try:
-        HASHER.verify(kept or _NOBODYS, password)
+        HASHER.verify(kept or nobodys, password)
     except VerificationError:
         return False
     return kept is not None
+
+
+@cache
+def _nobodys() -> str:
+    """Return what is compared with where there is no such account, so that the time of the answer does not tell."""
+    return HASHER.hash(secrets.token_urlsafe(32))

@@ -80,22 +80,39 @@ class Tokens:
         caller.require(Action.ADMINISTER, None, None)
         check_grant(self._database, grant, "")
         with self._database.transaction() as connection:
-            row = store.insert_grant(connection, token_id, grant, caller.name)
-            if row is None:
-                raise ValidationFailed([("token_id", "there is no live token with this id")])
-            details = {"grant": row["id"], "token": token_id, **vars(grant)}
-            audit.record(connection, caller.origin, "grant.create", details)
-        return row
+            return give(connection, caller.origin, token_id, grant)
 
     def ungrant(self, caller: Caller, grant_id: int) -> None:
         """Take a grant back."""
         caller.require(Action.ADMINISTER, None, None)
         with self._database.transaction() as connection:
-            row = store.delete_grant(connection, grant_id)
-            if row is None:
-                raise NotFound(f"there is no grant {grant_id}")
-            details = {"grant": grant_id, "token": row["token_id"], **_without_token(row)}
-            audit.record(connection, caller.origin, "grant.delete", details)
+            take_back(connection, caller.origin, grant_id)
+
+
+def give(connection: Connection, origin: Origin, token_id: str, grant: NewGrant) -> Row:
+    """Let a token do more, in the caller's transaction.
+
+    Raises:
+        ValidationFailed: there is no such token.
+    """
+    row = store.insert_grant(connection, token_id, grant, origin.actor)
+    if row is None:
+        raise ValidationFailed([("token_id", "there is no live token with this id")])
+    audit.record(connection, origin, "grant.create", {"grant": row["id"], "token": token_id, **vars(grant)})
+    return row
+
+
+def take_back(connection: Connection, origin: Origin, grant_id: int) -> None:
+    """Let a token do less, in the caller's transaction.
+
+    Raises:
+        NotFound: there is no such grant.
+    """
+    row = store.delete_grant(connection, grant_id)
+    if row is None:
+        raise NotFound(f"there is no grant {grant_id}")
+    details = {"grant": grant_id, "token": row["token_id"], **_without_token(row)}
+    audit.record(connection, origin, "grant.delete", details)
 
 
 def make(connection: Connection, origin: Origin, wanted: Wanted, principal: str) -> Made:

@@ -7,6 +7,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
+from configsvc.domain.policy import Grant
 from configsvc.errors import SetupError
 from configsvc.settings import Settings, read_database_url
 
@@ -171,3 +172,57 @@ def test_migrations_take_the_owners_address_when_there_is_one() -> None:
         read_database_url({})
     with pytest.raises(SetupError, match="did you mean CONFIGSVC_MIGRATE_DATABASE_URL"):
         read_database_url({**only, "CONFIGSVC_MIGRATE_DATABSE_URL": "x"})
+
+
+OIDC = {
+    "oidc_issuer": "https://id.example",
+    "oidc_client_id": "configsvc",
+    "oidc_redirect_url": "https://config.example/ui/openid/back",
+    "oidc_grants": '{"run": [{"role": "admin"}], "shop": [{"role": "ops", "namespaces": "s*", "envs": ["staging"]}]}',
+}
+
+
+def test_an_openid_provider_is_four_variables() -> None:
+    """The rest has defaults; a child process gets the same; without any there is none."""
+    environ = {**GIVEN, **{f"CONFIGSVC_{name.upper()}": value for name, value in OIDC.items()}}
+    settings = Settings.from_environ(environ)
+    assert Settings.from_environ(settings.to_environ()) == settings
+    assert settings.oidc is not None
+    assert settings.oidc.may["shop"] == {Grant("ops", "s*", frozenset({"staging"}))}
+    assert Settings.from_environ(GIVEN).oidc is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("client_id", "", "CONFIGSVC_OIDC_CLIENT_ID missing: signing in by OpenID Connect needs issuer, client id"),
+        ("issuer", "http://id.example", "CONFIGSVC_OIDC_ISSUER is no address that begins with https://"),
+        ("issuer", "https://u:p@id.example", "CONFIGSVC_OIDC_ISSUER is no address that begins with https://"),
+        ("issuer", "https://[", "CONFIGSVC_OIDC_ISSUER is no address that begins with https://"),
+        ("redirect_url", "https://config.example/", "CONFIGSVC_OIDC_REDIRECT_URL has to end with /ui/openid/back"),
+        ("scopes", "profile", "CONFIGSVC_OIDC_SCOPES has to hold the word openid"),
+        ("grants", "admins=admin", "CONFIGSVC_OIDC_GRANTS is no JSON"),
+        ("grants", "{}", "CONFIGSVC_OIDC_GRANTS has to say what whom may do"),
+        ("grants", '{"a": {"role": "ops"}}', "CONFIGSVC_OIDC_GRANTS has no list of grants under a"),
+        ("grants", '{"a": ["ops"]}', "CONFIGSVC_OIDC_GRANTS has a grant under a that is none"),
+        ("grants", '{"a": [{"role": "boss"}]}', "CONFIGSVC_OIDC_GRANTS has a grant under a whose role is none of"),
+        ("grants", '{"a": [{"role": []}]}', "CONFIGSVC_OIDC_GRANTS has a grant under a whose role is none of"),
+        (
+            "grants",
+            '{"a": [{"role": "ops", "namespaces": "A"}]}',
+            "CONFIGSVC_OIDC_GRANTS has a grant under a whose nam",
+        ),
+        ("grants", '{"a": [{"role": "ops", "envs": []}]}', "CONFIGSVC_OIDC_GRANTS has a grant under a whose envs"),
+        ("grants", '{"a": [{"role": "ops", "envs": [1]}]}', "CONFIGSVC_OIDC_GRANTS has a grant under a whose envs"),
+    ],
+)
+def test_a_provider_that_is_half_there_or_wrong_is_said(name: str, value: str, said: str) -> None:
+    """In one line, before anything starts."""
+    (line,) = _lines(**{**OIDC, f"oidc_{name}": value})
+    assert line.startswith(said)
+
+
+def test_a_secret_alone_makes_no_provider() -> None:
+    """All that is missing is named."""
+    (line,) = _lines(oidc_client_secret_file="/run/secret")
+    assert all(f"CONFIGSVC_{name.upper()}" in line for name in OIDC)

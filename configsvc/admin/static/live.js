@@ -32,6 +32,9 @@ const open = () => {
     setTimeout(async () => { await look(); open(); }, AGAIN_MS);
   };
   mine.onmessage = look;
+  // While the connection was lost anything may have happened, the database replaced by a backup among it.
+  let opened = false;
+  mine.onopen = () => { if (opened) look(); opened = true; };
   mine.addEventListener("end", again);
   mine.onerror = () => { if (mine.readyState === EventSource.CLOSED) again(); };
 };

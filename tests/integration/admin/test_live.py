@@ -70,3 +70,15 @@ def test_a_stream_ends_with_its_session(
     assert ours.post("/ui/sign-out", {}).status_code == 303
     assert "unauthenticated" in next(events)
     assert list(events) == []
+
+
+def test_a_restored_database_wakes_pages(
+    signed_in: Callable[..., Browser], ops: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that shows more than there is, is told to look again, and then follows the new history."""
+    monkeypatch.setattr(moves, "HEARTBEAT_S", 0.2)
+    put(ops, "rate_limit", 100, "int")
+    events = follow(signed_in("viewer"), "/ui/events?after=development:7")
+    assert "id: development:1" in next(events)
+    put(ops, "rate_limit", 101, "int")
+    assert "id: development:2" in next(events)

@@ -22,7 +22,14 @@ def hear(settings: Settings, ops: Caller) -> Callable[..., None]:
     put(ops, "rate_limit", 100, "int")
     cursors = {1: ops.get("/v1/namespaces/payments/envs/development/watch?timeout=0").json["cursor"], 0: ""}
 
-    def hear(host: str, revision: int, *namespaces: str, rejected: str | None = None, age_s: float = 0) -> None:
+    def hear(
+        host: str,
+        revision: int,
+        *namespaces: str,
+        rejected: str | None = None,
+        age_s: float = 0,
+        transport: str = "redis",
+    ) -> None:
         said = Report(
             client_id=host,
             env="development",
@@ -31,7 +38,7 @@ def hear(settings: Settings, ops: Caller) -> Callable[..., None]:
             host=host,
             pid=4711,
             sdk="python/1",
-            transport="push",
+            transport=transport,
             revision=revision,
             cursor=cursors[revision],
             rejected=rejected,
@@ -93,3 +100,18 @@ def test_instances_are_listed_as_far_as_one_may_read(
     assert ("web-1" in seen, "web-2" in seen, "payments" in seen) == (True, False, False)
     for path in (ROLLOUT, "/ui/envs/staging/watchers", f"{WATCHERS}?namespace=payments"):
         assert theirs.get(path).status_code == 404, path
+
+
+def test_the_overview_sums_up_how_instances_are(signed_in: Callable[..., Browser], hear: Callable[..., None]) -> None:
+    """By push, by long poll, stale, rejected; who follows nothing of the last releases is not late for them."""
+    ours = signed_in("viewer")
+    assert "by push" not in ours.get("/ui/").text
+    hear("web-1", 1)
+    hear("web-2", 0)
+    hear("web-3", 0, rejected="too high")
+    hear("web-4", 1, transport="longpoll")
+    hear("web-5", 0, "search", transport="longpoll")
+    hear("web-6", 0, "search", transport="none")
+    text = " ".join(Page(ours.get("/ui/").text).text.split())
+    assert "6 live instances" in text
+    assert "3 by push 2 by long poll 1 stale 1 rejected" in text
