@@ -11,7 +11,7 @@ from configsvc.errors import Forbidden, Unauthenticated
 from configsvc.service.access import Caller
 from configsvc.service.holds import Authenticate
 from configsvc.service.rates import Rates
-from configsvc.service.sessions import LASTS_S, Sessions
+from configsvc.service.sessions import LASTS_S, Sessions, digest
 
 COOKIE = "configsvc_session"
 PATH = "/ui"
@@ -43,6 +43,11 @@ def caller() -> Caller:
     """Return who asks."""
     who: Caller = g.caller
     return who
+
+
+def session_id() -> bytes:
+    """Return what the server knows this browser's session by."""
+    return digest(request.cookies.get(COOKIE, ""))
 
 
 def again(sessions: Sessions) -> Authenticate:

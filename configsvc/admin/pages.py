@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 from configsvc.admin import (
     audit,
     change_requests,
+    drafts,
     edits,
     encryption,
     environments,
@@ -32,6 +33,7 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
+from configsvc.service.drafts import Drafts
 from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
@@ -73,6 +75,7 @@ class Services:
     tokens: Tokens
     moves: Moves
     encryption: Encryption
+    drafts: Drafts
 
 
 def blueprint(
@@ -93,8 +96,17 @@ def blueprint(
     rendering.register(routes)
     sign_in_pages.add(routes, sign_in, sessions, note)
     overview.add(routes, services.catalog, services.history, services.watchers, services.requests)
-    namespaces.add(routes, services.catalog, services.comparisons)
-    edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)
+    namespaces.add(routes, services.catalog, services.comparisons, services.drafts)
+    edits.add(
+        routes,
+        services.keys,
+        services.catalog,
+        services.history,
+        services.gate,
+        services.requests,
+        services.drafts,
+    )
+    drafts.add(routes, services.catalog, services.drafts)
     history.add(routes, services.catalog, services.history, services.plans, services.requests)
     change_requests.add(routes, services.requests)
     audit.add(routes, services.audit, services.catalog)
