@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 from configsvc.admin import (
     audit,
     change_requests,
+    comparison,
     drafts,
     edits,
     encryption,
@@ -108,6 +109,7 @@ def blueprint(
     )
     drafts.add(routes, services.catalog, services.drafts)
     history.add(routes, services.catalog, services.history, services.plans, services.requests)
+    comparison.add(routes, services.catalog, services.history, services.comparisons, services.plans, services.requests)
     change_requests.add(routes, services.requests)
     audit.add(routes, services.audit, services.catalog)
     rollout.add(routes, services.convergence, sessions)
