@@ -37,6 +37,7 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
+from configsvc.service.drafts import Drafts
 from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.holds import Holds
@@ -135,6 +136,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         tokens,
         Moves(hub, holds),
         Encryption(database, data_keys),
+        Drafts(database, gate, change_requests),
     )
     sign_in = SignIn(database, authenticator, sessions, Throttle())
     app.register_blueprint(

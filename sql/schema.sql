@@ -417,6 +417,25 @@ CREATE TABLE sign_in_link (
     expires_at timestamptz NOT NULL
 );
 
+-- What somebody collects on the pages before it becomes one release: theirs alone, and gone with their session. Values as a request keeps
+-- them: canonical text, or where a secret is sealed; neither unsets.
+CREATE TABLE draft_change (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_id bytea NOT NULL REFERENCES session ON DELETE CASCADE,
+    env_id smallint NOT NULL REFERENCES environment,
+    key_id bigint NOT NULL REFERENCES config_key,
+    value text,
+    value_id uuid REFERENCES secret_value,
+    fingerprint text,
+    -- The active version that it was made on, 0 for none.
+    base_version integer NOT NULL CHECK (base_version >= 0),
+    UNIQUE (session_id, env_id, key_id),
+    CHECK (value IS NULL OR value_id IS NULL),
+    CHECK ((value_id IS NULL) = (fingerprint IS NULL))
+);
+
+CREATE INDEX draft_change_key ON draft_change (key_id);
+
 -- Functions ----------------------------------------------------------------------------------------------------------
 
 -- What a release's hash covers, as text. `p_changes` holds [namespace, key, type, version, value text or null] in the order of namespace
@@ -934,7 +953,7 @@ GRANT INSERT ON request_change, request_review TO configsvc_service;
 GRANT INSERT, DELETE ON access_grant TO configsvc_service;
 GRANT INSERT, UPDATE (password_hash) ON account TO configsvc_service;
 GRANT INSERT, DELETE ON person TO configsvc_service;
-GRANT INSERT, DELETE ON session, sign_in_link TO configsvc_service;
+GRANT INSERT, DELETE ON session, sign_in_link, draft_change TO configsvc_service;
 GRANT UPDATE (published_at), DELETE ON outbox TO configsvc_service;
 GRANT UPDATE ON relay_lease TO configsvc_service;
 GRANT INSERT, UPDATE, DELETE ON config_watch TO configsvc_service;

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request, url_for
 
 from configsvc.admin import values
-from configsvc.admin.guard import caller, see
+from configsvc.admin.guard import caller, see, session_id
 from configsvc.admin.paging import BEGINNING
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit
@@ -15,6 +15,7 @@ from configsvc.errors import RevisionMismatch, ValidationFailed
 from configsvc.service.access import Caller, not_found
 from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests, Changes
+from configsvc.service.drafts import Draft, Drafts
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
 from configsvc.service.releases import Releases
@@ -46,17 +47,24 @@ class Setting:
 
 @dataclass(frozen=True)
 class Typed:
-    """What the form holds, as it was typed. ``base``: the version that it was made on."""
+    """What the form holds, as it was typed, or as the draft has it. ``base``: the version that it was made on."""
 
     value: str
     quoted: bool
     unset: bool
     note: str
     base: int
+    drafted: bool = False
 
 
 def add(
-    routes: Blueprint, keys: Keys, catalog: Catalog, history: History, gate: Releases, requests: ChangeRequests
+    routes: Blueprint,
+    keys: Keys,
+    catalog: Catalog,
+    history: History,
+    gate: Releases,
+    requests: ChangeRequests,
+    drafts: Drafts,
 ) -> None:
     """Add the pages."""
 
@@ -71,17 +79,21 @@ def add(
 
     @routes.get("/namespaces/<namespace>/<env>/<key>", endpoint="setting")
     def show(namespace: str, env: str, key: str) -> Answer:
-        return _form(setting_of(caller(), namespace, env, key), None, {})
+        setting = setting_of(caller(), namespace, env, key)
+        return _form(setting, _drafted(setting, drafts.of(caller(), session_id(), env)), {})
 
     @routes.post("/namespaces/<namespace>/<env>/<key>", endpoint="edit_setting")
     def edit(namespace: str, env: str, key: str) -> Answer:
         who = caller()
         setting, typed = setting_of(who, namespace, env, key), _typed()
-        step = request.form.get("step")
-        if step not in ("preview", "save"):
+        step = request.form.get("step", "preview")
+        if step not in ("preview", "draft", "save"):
             return _form(setting, typed, {})
         try:
             wanted = _edit(setting, typed)
+            if step == "draft":
+                drafts.add(who, session_id(), env, wanted, typed.base)
+                return see(url_for("ui.namespace", namespace=namespace, _anchor=f"k:{key}"))
             terms = Terms(values.note(typed.note), Condition(version=typed.base), dry_run=True)
             seen = gate.commit(who, Write(env, [wanted]), terms).answer
             if step == "preview":
@@ -109,6 +121,18 @@ def _typed() -> Typed:
         given.get("note", ""),
         int(base) if base.isascii() and base.isdigit() and len(base) < 10 else 0,
     )
+
+
+def _drafted(setting: Setting, draft: Draft) -> Typed | None:
+    """Return what the draft has for a setting, as the form shows it; None where that is nothing, or a secret."""
+    type_ = setting.key["type"]
+    for row in draft.changes:
+        if (row["namespace"], row["name"]) == (setting.namespace, setting.key["name"]) and row["value"] is not None:
+            text = row["value"]
+            return Typed(
+                values.to_edit(text, type_), values.is_quoted(text, type_), False, "", setting.version, drafted=True
+            )
+    return None
 
 
 def _edit(setting: Setting, typed: Typed) -> Edit:

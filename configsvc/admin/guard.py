@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from configsvc.errors import Forbidden, Unauthenticated
 from configsvc.service.access import Authenticate, Caller
 from configsvc.service.rates import Rates
-from configsvc.service.sessions import LASTS_S, Sessions
+from configsvc.service.sessions import LASTS_S, Sessions, digest
 
 COOKIE = "configsvc_session"
 PATH = "/ui"
@@ -44,6 +44,11 @@ def caller() -> Caller:
     """Return who asks."""
     who: Caller = g.caller
     return who
+
+
+def session_id() -> bytes:
+    """Return what the server knows this browser's session by."""
+    return digest(request.cookies.get(COOKIE, ""))
 
 
 def again(sessions: Sessions) -> Authenticate:

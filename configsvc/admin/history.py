@@ -1,27 +1,22 @@
 """What was, who changed it, and the ways back: a preview of each, then a new release."""
 
-from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from configsvc.admin import values
+from configsvc.admin.going_back import difference, go_back
 from configsvc.admin.guard import caller, see
 from configsvc.admin.paging import ITEMS, number
 from configsvc.admin.rendering import shown
 from configsvc.domain.policy import Action
-from configsvc.domain.releases import Edit
-from configsvc.errors import Conflict, NotFound, ValidationFailed
-from configsvc.service import answers
-from configsvc.service.access import Caller
+from configsvc.errors import Conflict, Malformed, NotFound, ValidationFailed
 from configsvc.service.catalog import Catalog
-from configsvc.service.change_requests import ChangeRequests, Changes
+from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.history import History
 from configsvc.service.plans import Plans
-from configsvc.service.writes import Outcome, Terms
 
 Answer = Response | str | tuple[str, int]
-_BACK_BY_HAND = "it puts back secrets, which a request takes only as new values: propose them on their own pages"
 
 
 def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, requests: ChangeRequests) -> None:
@@ -37,7 +32,7 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
     @routes.get("/envs/<env>/history", endpoint="env_history")
     def timeline(env: str) -> Answer:
         who, namespace = caller(), request.args.get("namespace") or None
-        before = number(request.args.get("before"))
+        before = _end_of_day(history, env) if request.args.get("on") else number(request.args.get("before"))
         envs = catalog.environments(who)  # before the releases: what comes in between is news
         releases, following = history.releases(who, env, namespace, before, ITEMS)
         return render_template(
@@ -47,7 +42,7 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
             namespace=namespace,
             releases=releases,
             following=following,
-            start="before" in request.args,
+            start="before" in request.args or bool(request.args.get("on")),
         )
 
     @routes.get("/envs/<env>/releases/<revision>", endpoint="release")
@@ -58,7 +53,7 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
     def undo(env: str, revision: str) -> Answer:
         who, number_ = caller(), number(revision)
         try:
-            return _go_back(
+            return go_back(
                 requests,
                 who,
                 lambda terms: plans.undo(who, env, number_, terms),
@@ -78,7 +73,7 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
         if version >= 2**31:
             raise NotFound("there is no such version")
         try:
-            return _go_back(
+            return go_back(
                 requests,
                 who,
                 lambda terms: plans.rollback(who, namespace, env, key, version, terms),
@@ -90,29 +85,14 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
             return _versions(history, namespace, env, key, problem=error.detail), 409
 
 
-def _go_back(requests: ChangeRequests, who: Caller, plan: Any, title: str, back: str, **fields: object) -> Answer:
-    """Show what a way back would change; then go it, or propose it where a review is due."""
-    note = values.note(request.form.get("note", ""))
-    seen = plan(Terms(note, dry_run=True)).answer
-    if request.form.get("step") != "save":
-        return render_template(
-            "back_preview.html", title=title, seen=seen, note=note, back=back, fields=fields, action=request.path
-        )
-    if seen["review_required"]:
-        opened = requests.open(who, seen["env"], Changes(_edits(seen["changes"])), note or title)
-        return see(url_for("ui.request", request_id=opened.request["id"]))
-    done: Outcome = plan(Terms(note))
-    if not done.answer["changed"]:
-        return see(back)
-    return see(url_for("ui.release", env=done.answer["env"], revision=done.answer["revision"]))
-
-
-def _edits(changes: Sequence[Mapping[str, Any]]) -> list[Edit]:
-    if any(change.get("secret") for change in changes):
-        raise Conflict(_BACK_BY_HAND)
-    return [
-        Edit(change["namespace"], change["key"], change.get("value"), bool(change.get("deleted"))) for change in changes
-    ]
+def _end_of_day(history: History, env: str) -> int:
+    """Return where the page begins that shows a day and what was before it."""
+    try:
+        day = date.fromisoformat(request.args.get("on", ""))
+        end = datetime.combine(day, time.max, UTC)
+    except ValueError:
+        raise Malformed("a day is written as 2026-11-24") from None
+    return history.revision_at(caller(), env, end) + 1
 
 
 def _release(history: History, env: str, revision: int, problem: str = "") -> str:
@@ -120,22 +100,12 @@ def _release(history: History, env: str, revision: int, problem: str = "") -> st
     release, _ = history.release(who, env, revision)
     namespaces: Any = release["namespaces"]
     diff = [
-        _difference(namespace, row)
+        difference(namespace, row)
         for namespace in namespaces
         for row in history.compare(who, namespace, env, revision - 1, revision).rows
     ]
     may = all(who.may(Action.PROPOSE, namespace, env) for namespace in namespaces)
     return render_template("release.html", env=env, release=release, diff=diff, may=may, problem=problem)
-
-
-def _difference(namespace: str, row: Mapping[str, Any]) -> Mapping[str, object]:
-    return {
-        "namespace": namespace,
-        "key": row["name"],
-        "type": row["type"],
-        "from": answers.state(row["from_version"], row["from_value"], row["from_fingerprint"]),
-        "to": answers.state(row["to_version"], row["to_value"], row["to_fingerprint"]),
-    }
 
 
 def _versions(history: History, namespace: str, env: str, key: str, problem: str = "") -> str:

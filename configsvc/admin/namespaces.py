@@ -1,21 +1,30 @@
 """A namespace: all its settings, environments side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request, url_for
 
-from configsvc.admin.guard import caller
+from configsvc.admin.guard import caller, session_id
 from configsvc.admin.rendering import shown
 from configsvc.domain.policy import Action
 from configsvc.service.access import Caller, not_found
 from configsvc.service.catalog import Catalog
 from configsvc.service.comparisons import Compared, Comparisons
+from configsvc.service.drafts import Drafts
 from configsvc.store.database import Row
 
 #: Beside each other on one page; the others are chosen.
 ENVS_MAX = 5
 _QUERY_CHARACTERS_MAX = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """An environment of the table: where its settings are, and which of them are in a draft."""
+
+    address: str
+    drafted: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -25,15 +34,17 @@ class Line:
     compared: Compared
     cells: Sequence[str | None]
 
-    def cells_in(self, addresses: Sequence[str]) -> Iterator[tuple[str, str | None, bool]]:
-        """Yield each cell, with its environment's address and whether it differs from the first one.
+    def cells_in(self, columns: Sequence[Column]) -> Iterator[tuple[str, str | None, str]]:
+        """Yield each cell, with its environment's address and how it looks: as one that differs from the first one, or
+        that a draft changes.
 
         Of secrets it is told only where there is one.
         """
         texts = [cell is None for cell in self.cells] if self.compared.key["secret"] else self.cells
-        differs = self.compared.same is False
-        for address, cell, text in zip(addresses, self.cells, texts, strict=True):
-            yield address, cell, differs and text != texts[0]
+        differs, name = self.compared.same is False, self.compared.key["name"]
+        for column, cell, text in zip(columns, self.cells, texts, strict=True):
+            looks = "drafted" if name in column.drafted else "odd" if differs and text != texts[0] else ""
+            yield column.address, cell, looks
 
     def has(self, query: str) -> bool:
         """Tell whether name, description or a value holds the text, whatever its case."""
@@ -43,7 +54,7 @@ class Line:
         return any(query in text.lower() for text in texts)
 
 
-def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons) -> None:
+def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons, drafts: Drafts) -> None:
     """Add the page."""
 
     @routes.get("/namespaces/<namespace>", endpoint="namespace")
@@ -64,7 +75,7 @@ def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons) -> None:
         return render_template(
             "namespace.html",
             namespace=namespace,
-            addresses=[f"{url_for('ui.namespace', namespace=namespace)}/{row['name']}/" for row in envs],
+            columns=_columns(namespace, envs, drafts.names(session_id(), namespace)),
             envs=envs,
             readable=readable,
             lines=found,
@@ -80,6 +91,11 @@ def _readable(catalog: Catalog, who: Caller, namespace: str) -> Sequence[Row]:
     if not envs:
         raise not_found(namespace, None)
     return envs
+
+
+def _columns(namespace: str, envs: Sequence[Row], drafted: Collection[tuple[str, str]]) -> list[Column]:
+    address = url_for("ui.namespace", namespace=namespace)
+    return [Column(f"{address}/{row['name']}/", {name for env, name in drafted if env == row["name"]}) for row in envs]
 
 
 def _cell(compared: Compared, row: Row | None) -> str | None:

@@ -11,6 +11,8 @@ from flask import Blueprint, Response, request
 from configsvc.admin import (
     audit,
     change_requests,
+    comparison,
+    drafts,
     edits,
     encryption,
     environments,
@@ -33,6 +35,7 @@ from configsvc.service.catalog import Catalog
 from configsvc.service.change_requests import ChangeRequests
 from configsvc.service.comparisons import Comparisons
 from configsvc.service.convergence import Convergence
+from configsvc.service.drafts import Drafts
 from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
@@ -76,6 +79,7 @@ class Services:
     tokens: Tokens
     moves: Moves
     encryption: Encryption
+    drafts: Drafts
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,19 @@ def blueprint(
         openid.add(routes, provider.provider, provider.people, note)
         routes.app_context_processor(lambda: {"openid_name": provider.name})
     overview.add(routes, services.catalog, services.history, services.watchers, services.requests)
-    namespaces.add(routes, services.catalog, services.comparisons)
-    edits.add(routes, services.keys, services.catalog, services.history, services.gate, services.requests)
+    namespaces.add(routes, services.catalog, services.comparisons, services.drafts)
+    edits.add(
+        routes,
+        services.keys,
+        services.catalog,
+        services.history,
+        services.gate,
+        services.requests,
+        services.drafts,
+    )
+    drafts.add(routes, services.catalog, services.drafts)
     history.add(routes, services.catalog, services.history, services.plans, services.requests)
+    comparison.add(routes, services.catalog, services.history, services.comparisons, services.plans, services.requests)
     change_requests.add(routes, services.requests)
     audit.add(routes, services.audit, services.catalog)
     rollout.add(routes, services.convergence, sessions)

@@ -25,6 +25,16 @@ class Difference:
     rows: Sequence[Row]
 
 
+@dataclass(frozen=True)
+class EnvDifference:
+    """An environment at two revisions: the keys that differ, by namespace. ``whole``: the caller may read all of it."""
+
+    from_: int
+    to: int
+    scopes: Mapping[str, Sequence[Row]]
+    whole: bool
+
+
 class History:
     """Answers what was."""
 
@@ -90,6 +100,27 @@ class History:
         end = start["newest"] if to is None else self._release(env, to)["revision"]
         namespace_id = self._namespace_id(namespace, env)
         return Difference(from_, end, store.compare(self._database, start["env_id"], namespace_id, from_, end))
+
+    def compare_env(self, caller: Caller, env: str, from_: int, to: int | None) -> EnvDifference:
+        """Return what differs in an environment between two revisions; ``to`` None is the newest."""
+        caller.require(Action.READ, None, env)
+        start = self._release(env, from_)
+        end = start["newest"] if to is None else self._release(env, to)["revision"]
+        touched = store.touched(self._database, start["env_id"], from_, end)
+        readable = [namespace for namespace in touched if caller.may(Action.READ, namespace, env)]
+        scopes = {namespace: self.compare(caller, namespace, env, from_, end).rows for namespace in readable}
+        return EnvDifference(
+            from_, end, {namespace: rows for namespace, rows in scopes.items() if rows}, len(readable) == len(touched)
+        )
+
+    def revision_at(self, caller: Caller, env: str, moment: int | datetime) -> int:
+        """Return the newest revision of an environment at a moment; of a revision, itself.
+
+        Raises:
+            NotFound: there is no such revision, or no environment at that time.
+        """
+        caller.require(Action.READ, None, env)
+        return int(self._release(env, moment)["revision"])
 
     def _release(self, env: str, moment: int | datetime) -> Row:
         if isinstance(moment, int):

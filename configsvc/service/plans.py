@@ -6,7 +6,7 @@ A secret is put back by pointing to it: nothing is opened here.
 from dataclasses import replace
 
 from configsvc.domain import releases
-from configsvc.errors import Hidden, NotFound
+from configsvc.errors import Conflict, Hidden, NotFound
 from configsvc.service.access import Caller
 from configsvc.service.history import History
 from configsvc.service.releases import Releases
@@ -44,6 +44,26 @@ class Plans:
             difference = self._history.compare(caller, namespace, env, revision, None)
             edits = releases.restore(namespace, difference.rows)
             return Write(env, edits, "restore", base=difference.to, namespace=namespace)
+
+        return self._gate.commit_plan(caller, env, plan, terms)
+
+    def restore_env(self, caller: Caller, env: str, revision: int, terms: Terms) -> Outcome:
+        """Make an environment what it was at ``revision``, all namespaces as one new release.
+
+        Raises:
+            Hidden: a part of what changed since is not for the caller to read.
+            Conflict: it is like that already.
+        """
+
+        def plan() -> Write:
+            difference = self._history.compare_env(caller, env, revision, None)
+            self._gate.authorise(caller, env, sorted(difference.scopes), terms)
+            if not difference.whole:
+                raise Hidden(f"{env} can be restored only by somebody who may read all that changed in it")
+            if not difference.scopes:
+                raise Conflict(f"{env} is as it was at release {revision}: there is nothing to restore")
+            edits = [edit for name, rows in difference.scopes.items() for edit in releases.restore(name, rows)]
+            return Write(env, edits, "restore", base=difference.to)
 
         return self._gate.commit_plan(caller, env, plan, terms)
 

@@ -19,6 +19,7 @@ from configsvc.service.writes import Terms, Write
 from configsvc.store import audit
 from configsvc.store import catalog as store
 from configsvc.store.database import Connection, Database, Row
+from configsvc.store.drafts import drop_plain
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Secrecy:
             ]
             self._authorise(caller, namespace, to_turn, secret, break_glass)
             row = store.set_secret(connection, key["id"], secret)
+            if secret:
+                drop_plain(connection, key["id"])
             texts = present_texts(self._secrets, namespace, name, to_turn)
             terms = Terms(note=note, break_glass=break_glass)
             releases = [

@@ -58,6 +58,11 @@ def compare(database: Database, env_id: int, namespace_id: int, from_: int, to: 
     return database.all(_SQL["compare"], params)
 
 
+def touched(database: Database, env_id: int, from_: int, to: int) -> Sequence[str]:
+    """Return the namespaces that changed between two revisions of an environment."""
+    return [row["name"] for row in database.all(_SQL["touched"], {"env_id": env_id, "from": from_, "to": to})]
+
+
 def undoing(database: Database, env_id: int, revision: int) -> Sequence[Row]:
     """Return what each key of a release was before it, and the last release that touched it."""
     return database.all(_SQL["undoing"], {"env_id": env_id, "revision": revision})

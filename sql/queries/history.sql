@@ -84,6 +84,11 @@ GROUP BY k.name, k.type
 HAVING max(f.value) IS DISTINCT FROM max(t.value) OR max(f.fingerprint) IS DISTINCT FROM max(t.fingerprint)
 ORDER BY k.name COLLATE "C", k.type
 
+-- touched: the namespaces that changed between two revisions of an environment
+SELECT DISTINCT n.name FROM config_version v JOIN namespace n ON n.id = v.namespace_id
+WHERE v.env_id = %(env_id)s AND v.revision > least(%(from)s::bigint, %(to)s::bigint) AND v.revision <= greatest(%(from)s::bigint, %(to)s::bigint)
+ORDER BY n.name
+
 -- undoing: what each key of a release was before it, the last release that touched it, and the newest one of that moment
 SELECT e.revision AS newest, n.name AS namespace, k.name, k.type, k.deleted_at IS NOT NULL AS key_deleted, b.value AS before_value,
        b.value_id AS before_value_id, b.fingerprint AS before_fingerprint, a.revision AS last_revision

@@ -425,7 +425,7 @@ def test_a_thousand_keys_are_a_small_page(signed_in: Callable[..., Browser], ops
         assert ops.patch(f"/v1/namespaces/payments/envs/{env}/config", {"changes": edits}).status_code == 200
     ours = signed_in("viewer")
     answer = ours.get("/ui/namespaces/payments", headers={"Accept-Encoding": "gzip"})
-    assert gzip.decompress(answer.data).count(b"<tr>") == 1_001
+    assert gzip.decompress(answer.data).count(b"<tr ") == 1_000
     page = Page(gzip.decompress(answer.data).decode())
     parts = [attributes.get("src") or attributes.get("href") or "" for tag, attributes in page.tags
              if tag in ("script", "link")]  # fmt: skip
