@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from configsvc.domain import key_sources, push_accounts
+from configsvc.domain import key_sources, push_accounts, redis_addresses
 from configsvc.errors import SetupError
 
 PREFIX = "CONFIGSVC_"
@@ -23,7 +23,7 @@ _VALUE_ERROR = "Value error, "
 _ENCODE = "write special characters of the password as %40 (@), %2F (/), %3A (:), %23 (#), %3F (?), %25 (%)"
 #: One for each host, or one for all.
 _PORTS = re.compile(r"[0-9,]*")
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
 
 
 def _postgres_url(value: str) -> str:
@@ -44,13 +44,10 @@ def _postgres_url(value: str) -> str:
 def _redis_url(value: str) -> str:
     if not value.startswith(_REDIS_SCHEMES):
         raise ValueError("is no Redis address; it looks like redis://user:password@host:6379/0")
-    try:
-        parts = urlsplit(value)
-        good = "@" not in f"{parts.path}{parts.query}{parts.fragment}" and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"is no Redis address: {_ENCODE}")
+    if not redis_addresses.is_one(value):
+        raise ValueError(
+            f"is no Redis address: {_ENCODE}; sentinels look like redis+sentinel://user:password@a:26379,b:26379/main/0"
+        )
     return value
 
 
