@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from configsvc.domain import claims, key_sources, push_accounts
+from configsvc.domain import claims, key_sources, push_accounts, redis_addresses
 from configsvc.domain.policy import Grant
 from configsvc.errors import SetupError
 
@@ -30,7 +30,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OIDC_PATH = "/ui/openid/back"
 _OIDC_NEEDED = ("oidc_issuer", "oidc_client_id", "oidc_redirect_url", "oidc_grants")
 _OIDC_ALL = "issuer, client id, redirect URL and grants (docs/operations.md)"
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
 
 
 def _postgres_url(value: str) -> str:
@@ -51,13 +51,10 @@ def _postgres_url(value: str) -> str:
 def _redis_url(value: str) -> str:
     if not value.startswith(_REDIS_SCHEMES):
         raise ValueError("is no Redis address; it looks like redis://user:password@host:6379/0")
-    try:
-        parts = urlsplit(value)
-        good = "@" not in f"{parts.path}{parts.query}{parts.fragment}" and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"is no Redis address: {_ENCODE}")
+    if not redis_addresses.is_one(value):
+        raise ValueError(
+            f"is no Redis address: {_ENCODE}; sentinels look like redis+sentinel://user:password@a:26379,b:26379/main/0"
+        )
     return value
 
 

@@ -22,6 +22,7 @@ import redis
 from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.connection import TIMEOUT_S, connect
 from configsvc.delivery.faults import FaultLog
+from configsvc.domain import redis_addresses
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class AccountKeeper:
     """Its thread starts with the first environments, and ends with ``close``."""
 
     def __init__(self, admin_url: str, accounts: PushAccounts) -> None:
-        self._redis = connect(admin_url)
+        # Accounts are each server's own: no cluster shares them.
+        self._servers = [connect(url) for url in redis_addresses.nodes(admin_url)]
         self._accounts = accounts
         self._envs: Set[str] = frozenset()
         self._due_at = 0.0
@@ -59,23 +61,26 @@ class AccountKeeper:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(2 * TIMEOUT_S)
-        self._redis.close()
+        for server in self._servers:
+            server.close()
 
     def _run(self) -> None:
         while self._wake.wait() and not self._closed:
             self._wake.clear()
-            try:
-                self._set_up(self._envs)
-            except redis.RedisError as error:
-                self._faults.failed(redis.RedisError(f"{error} ({_HINT})"))
+            faults = [fault for server in self._servers if (fault := self._set_up(server, self._envs)) is not None]
+            if faults:
+                self._faults.failed(redis.RedisError(f"{faults[0]} ({_HINT})"))
             else:
                 self._faults.worked()
 
-    def _set_up(self, envs: Set[str]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
+    def _set_up(self, server: redis.Redis, envs: Set[str]) -> redis.RedisError | None:
+        """Set the accounts on one server; returns what went wrong there, which must not stop the other ones."""
+        pipeline = server.pipeline(transaction=False)
         for env in sorted(envs):
             pipeline.execute_command("ACL SETUSER", *self._accounts.acl(env))  # type: ignore[no-untyped-call]
-        # What pipelines raise repeats the command.
-        for answer in pipeline.execute(raise_on_error=False):
-            if isinstance(answer, redis.RedisError):
-                raise answer
+        try:
+            # What pipelines raise repeats the command.
+            answers = pipeline.execute(raise_on_error=False)
+        except redis.RedisError as error:
+            return error
+        return next((answer for answer in answers if isinstance(answer, redis.RedisError)), None)

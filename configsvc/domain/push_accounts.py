@@ -13,7 +13,7 @@ from configsvc.domain.names import ENV
 _ENV, _PASSWORD = "{env}", "{password}"
 #: Nothing in it has to be escaped, in an address or in Redis' file of accounts.
 _TEMPLATE = re.compile(
-    r"(?P<scheme>rediss?://|unix://)(?P<before>[\w.-]*)\{env\}(?P<after>[\w.-]*):\{password\}@(?P<rest>[^{}]*)",
+    r"(?P<scheme>rediss?(?:\+sentinel)?://|unix://)(?P<before>[\w.-]*)\{env\}(?P<after>[\w.-]*):\{password\}@(?P<rest>[^{}]*)",
     re.ASCII,
 )
 #: No more than a listener needs. AUTH, HELLO, RESET and QUIT are everybody's; CLIENT SETINFO, which libraries send

@@ -1,5 +1,10 @@
-"""Applies ``sql/migrations`` in the order of their numbers, each in one transaction."""
+"""Applies ``sql/migrations`` in the order of their numbers, each in one transaction, while the service goes on.
 
+Who changes a table waits until nobody uses it, and everybody who comes then waits behind. So a migration gives up soon,
+lets all who wait go on, and tries again.
+"""
+
+import time
 from typing import LiteralString
 
 import psycopg
@@ -10,8 +15,19 @@ from configsvc.store.queries import sql_dir
 
 #: Names our lock among all advisory locks of the database: two `configsvc migrate` take turns.
 _LOCK = 0x636F6E66
-#: A migration that waits longer for a table would make every request behind it wait too.
-_LOCK_TIMEOUT_MS = 5_000
+#: Every request behind a migration that waits for a table waits too: no longer than this …
+_LOCK_TIMEOUT_MS = 1_000
+#: … and then they have this time for themselves.
+_PAUSE_S = 2.0
+#: Half a minute. Who reads for longer than that is named, and an operator decides.
+_ATTEMPTS_MAX = 10
+
+_BLOCKER: LiteralString = """
+SELECT a.pid, a.usename, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::int
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a USING (pid)
+WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relnamespace = 'public'::regnamespace AND a.pid <> pg_backend_pid()
+ORDER BY a.xact_start LIMIT 1"""
 
 # Roles belong to the whole server: another database's migration may be making them at this moment. Who may not create
 # roles can migrate when an administrator has made them, and granted configsvc_owner.
@@ -57,7 +73,7 @@ def migrate(database_url: str) -> list[str]:
     Needs a role that may create roles, such as a superuser: it makes ``configsvc_owner`` and ``configsvc_service``.
 
     Raises:
-        SetupError: the database can't be reached, is newer than this code, or refuses.
+        SetupError: the database can't be reached, is newer than this code, refuses, or has tables in use for too long.
     """
     try:
         with psycopg.connect(database_url, autocommit=True) as connection:
@@ -91,12 +107,34 @@ def _migrate(connection: psycopg.Connection) -> list[str]:
     _refuse_newer(applied)
     pending = [name for name in _available() if name not in applied]
     for name in pending:
-        with connection.transaction():
-            connection.execute(_AS_OWNER)
-            # Our own file, as whole as it is: not input.
-            connection.execute((sql_dir() / "migrations" / f"{name}.sql").read_text("utf-8"))
-            connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", [name])
+        _apply(connection, name)
     return pending
+
+
+def _apply(connection: psycopg.Connection, name: str) -> None:
+    blocker = None
+    for _ in range(_ATTEMPTS_MAX):
+        try:
+            with connection.transaction():
+                connection.execute(_AS_OWNER)
+                # Our own file, as whole as it is: not input.
+                connection.execute((sql_dir() / "migrations" / f"{name}.sql").read_text("utf-8"))
+                connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", [name])
+                return
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            blocker = connection.execute(_BLOCKER).fetchone()
+        time.sleep(_PAUSE_S)
+    raise SetupError(f"migrate: {name} changed nothing, because its tables are in use{_told(blocker)}")
+
+
+def _told(blocker: tuple[int, str, str, int | None] | None) -> str:
+    if blocker is None:
+        return ": run it again"
+    pid, role, application, age_s = blocker
+    return (
+        f", for the longest time ({age_s or 0} s) by process {pid}, role {role}, {application or 'no name'}: "
+        f"wait for its end, or SELECT pg_terminate_backend({pid}), and run it again"
+    )
 
 
 def _available() -> list[str]:

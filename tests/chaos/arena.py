@@ -18,9 +18,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from configsvc.dev.stack import Stack
+from configsvc.dev.part import Part
 from tests.chaos.client import WatchingClient
 from tests.chaos.history import BACK_WITHIN_S, judge
 from tests.chaos.runs import Fault, Restore, Run, View, Write
@@ -32,6 +32,16 @@ DEADLINE_S = 25.0
 _REPORTED_AFTER_S = 2.5
 #: Two that Redis serves and one that only polls.
 CLIENTS: Mapping[str, Mapping[str, Any]] = {"pushed-1": {}, "pushed-2": {}, "polling": {"push": False}}
+
+
+class Running(Protocol):
+    """What is broken: a `Stack`, or a `Fleet` of several configsvc."""
+
+    url: str
+    tokens: dict[str, str]
+
+    def part(self, name: str) -> Part:
+        """One part, to look at, stop, kill or freeze."""
 
 
 class Arena:
@@ -46,7 +56,7 @@ class Arena:
 
     def __init__(
         self,
-        stack: Stack,
+        stack: Running,
         folder: Path,
         clients: Mapping[str, Mapping[str, Any]] = CLIENTS,
         environ: Mapping[str, str] = MappingProxyType({}),

@@ -66,6 +66,8 @@ def test_each_missing_variable_is_named_with_an_example() -> None:
         ("log_level", "loud", "CONFIGSVC_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'"),
         ("host", "http://x", "CONFIGSVC_HOST has to be the address to listen on"),
         ("redis_url", "redis.example:6379", "CONFIGSVC_REDIS_URL is no Redis address; it looks like redis://"),
+        ("redis_url", "redis+sentinel://a:26379", "CONFIGSVC_REDIS_URL is no Redis address: write special"),
+        ("redis_url", "redis://a:1,/0", "CONFIGSVC_REDIS_URL is no Redis address: write special"),
         ("keys", "keys.json", "CONFIGSVC_KEYS names no place for keys; it looks like file:/etc/configsvc/keys.json"),
         ("other_keys", "keys.json", "CONFIGSVC_OTHER_KEYS names no place for keys; it looks like file:/etc/"),
         ("other_keys", "file:/k", "CONFIGSVC_OTHER_KEYS is read beside CONFIGSVC_KEYS, which is missing"),

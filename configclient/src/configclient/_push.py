@@ -9,6 +9,7 @@ an error ends the connection, a new one is made after a backoff, and every `subs
 | connection refused, reset, closed | `on_lost`, reconnect after a backoff | the refresher polls meanwhile |
 | silence: no sign of life for SILENCE_S, whatever TCP says | the same | the same |
 | redis-py reconnected behind our back | `on_subscribed` | a sync |
+| the same, and the URL names several nodes | the same, at the next node | a sync |
 | another URL is offered | listen there instead | `on_subscribed`, a sync |
 """
 
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ._redis_address import Master, master, nodes
 from ._state import SILENCE_S
 
 if TYPE_CHECKING:
@@ -60,19 +62,33 @@ def connect(url: str, ca_file: str | None) -> "PubSub":
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    tls = {"ssl_ca_certs": ca_file} if ca_file is not None and url.startswith("rediss://") else {}
-    client = redis.Redis.from_url(
-        url,
-        protocol=2,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_keepalive=True,
-        health_check_interval=0,
-        retry=Retry(NoBackoff(), 0),
-        **tls,
-    )
+    bounds: dict[str, Any] = {
+        "protocol": 2,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_keepalive": True,
+        "health_check_interval": 0,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if ca_file is not None and url.startswith("rediss"):
+        bounds["ssl_ca_certs"] = ca_file
+    known = master(url)
+    client = redis.Redis.from_url(url if known is None else _where_now(known, bounds), **bounds)
     pubsub: PubSub = client.pubsub()  # type: ignore[no-untyped-call]  # redis-py has left it without types
     return pubsub
+
+
+def _where_now(known: Master, bounds: dict[str, Any]) -> str:
+    """Ask the sentinels, one after the other, and leave no connection to them: applications are many."""
+    import redis
+
+    options = {**bounds, "ssl": known.tls}
+    sentinel = redis.Sentinel(known.sentinels, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+    try:
+        return known.url(*sentinel.discover_master(known.name))  # type: ignore[no-untyped-call]
+    finally:
+        for asked in sentinel.sentinels:
+            asked.close()
 
 
 class PushListener:
@@ -92,6 +108,7 @@ class PushListener:
         self._connect = connect
         self._clock = clock
         self._random = random
+        self._first = random()
         self.url: str | None = None
         self._pubsub: PubSub | None = None
         self._stopped = False
@@ -148,7 +165,7 @@ class PushListener:
 
     def _listen(self, url: str) -> None:
         """Until told otherwise, or an error."""
-        pubsub = self._pubsub = self._connect(url)
+        pubsub = self._pubsub = self._connect(self._one_of(nodes(url)))
         try:
             pubsub.subscribe(*self._channels)
             heard_at = self._clock()
@@ -163,6 +180,10 @@ class PushListener:
         finally:
             self._pubsub = None
             pubsub.close()
+
+    def _one_of(self, addresses: list[str]) -> str:
+        """Any of them at first, so that clients spread; the next one after each failure."""
+        return addresses[(int(self._first * len(addresses)) + self._failures) % len(addresses)]
 
     def _hand_on(self, message: dict[str, Any], unconfirmed: set[str]) -> bool:
         """Pass one message on; true if it was a sign of life."""
@@ -180,5 +201,5 @@ class PushListener:
 def _reason(error: BaseException) -> str:
     """redis-py's errors name host and port, never the password. A ValueError may quote the URL, so it does not pass."""
     if isinstance(error, ValueError):
-        return "the push URL is not one that redis-py understands"
+        return "the push URL is not one that this client understands"
     return " ".join((str(error) or type(error).__name__).split())[:300]

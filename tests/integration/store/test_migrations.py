@@ -142,3 +142,22 @@ def test_an_administrator_can_make_the_roles_and_let_another_migrate(
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute(f'ALTER DATABASE "{empty_database.name}" OWNER TO CURRENT_USER')
             connection.execute(f"DROP ROLE {name}")
+
+
+def test_a_migration_whose_table_is_in_use_gives_up_and_says_by_whom(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is changed, nobody waits behind it, and the next run does it when the reader has gone."""
+    folder = Path(shutil.copytree(sql_dir(), tmp_path / "sql")) / "migrations"
+    (folder / "0099_widen.sql").write_text("ALTER TABLE release ADD COLUMN later text")
+    monkeypatch.setattr(module, "sql_dir", lambda: folder.parent)
+    monkeypatch.setattr(module, "_ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(module, "_LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr(module, "_PAUSE_S", 0.0)
+    with connect(database.superuser_url, application_name="a long report") as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM release")
+        with pytest.raises(SetupError, match=r"0099_widen changed nothing.* role postgres, a long report: wait"):
+            migrate(database.superuser_url)
+        with connect(database.service_url) as other:
+            assert other.execute("SELECT count(*) FROM release").fetchone()
+    assert migrate(database.superuser_url) == ["0099_widen"]
