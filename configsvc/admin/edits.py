@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from configsvc.admin import values
+from configsvc.admin import inputs, values
 from configsvc.admin.guard import caller, see, session_id
 from configsvc.admin.paging import BEGINNING
 from configsvc.domain.policy import Action
@@ -161,7 +161,7 @@ def _form(setting: Setting, typed: Typed | None, errors: Mapping[str, str], *, o
         errors=errors,
         overtaken=overtaken,
         now=None if hidden or text is None else values.to_edit(text, type_),
-        bounds=values.bounds(setting.key),
+        input=inputs.of(setting.key),
         may=_may(setting),
     )
 

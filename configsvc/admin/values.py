@@ -1,16 +1,12 @@
 """Values between forms and the service: what an input shows, and what was typed into it."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from configsvc.admin.rendering import shown
 from configsvc.domain import strict_json
 from configsvc.errors import Malformed, ValidationFailed
 
-#: Bounds that a browser can hold a number to; the service holds it to all of the schema.
-_BOUNDS = {"minimum": "min", "maximum": "max"}
 _NOTE_CHARACTERS_MAX = 2_000
 
 
@@ -48,14 +44,6 @@ def is_quoted(text: str | None, type_: str) -> bool:
     if text is None or type_ != "string":
         return False
     return any(ord(character) < 32 and character not in "\n\t" for character in json.loads(text))
-
-
-def bounds(key: Mapping[str, Any]) -> Mapping[str, object]:
-    """Return the bounds of a number's input, from its key's schema."""
-    schema = json.loads(key["schema"]) if key["schema"] else {}
-    if not isinstance(schema, dict) or key["type"] not in ("int", "float"):
-        return {}
-    return {attribute: schema[word] for word, attribute in _BOUNDS.items() if isinstance(schema.get(word), int | float)}
 
 
 def note(text: str) -> str:
