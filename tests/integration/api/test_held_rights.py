@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from configsvc.service import access, holds
-from configsvc.service.access import Authenticator
 from configsvc.store import config
 from tests.delivery import wait_until
 from tests.fix_database import Database
@@ -67,7 +66,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
         monkeypatch.setattr(target, name, counting)
 
-    count(Authenticator, "authenticate", "authenticated")
+    count(access, "Caller", "authenticated")
     count(access.store, "token_by_id", "looked up")
     return counts
 
