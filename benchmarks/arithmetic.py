@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 #: How often a client with push syncs, and how many such syncs a second a worker lets come (``delivery/pace.py``).
 SYNC_EVERY_S, SYNCS_PER_S_MAX, SYNC_EVERY_S_MAX = 30, 200, 300
-#: Statements a second: a worker's look at the revisions, and its clients' reports in one; the relay's turn.
+#: Every second: a worker's look at the revisions, and the reports of its clients in one statement; the relay's turn.
 PER_WORKER_S, PER_RELAY_S = 2, 1
 #: A worker's memory of a token's rights.
 RIGHTS_S = 5
-#: Of a write: rights; a transaction of two looks at definitions and the commit. Of its relay: turn, changes, mark.
-PER_WRITE, PER_PUBLISH = 6, 3
+#: Of a write: rights, definition, commit; of its relay: turn, changes, mark.
+PER_WRITE, PER_PUBLISH = 3, 3
 #: A worker with held requests: rights and state, shared, at most so often however many are held.
 SHARED_PER_S_MAX = 2 * 10
 _KIB = 1024
-#: Of a held request (benchmarks/README.md), and of an idle worker.
+#: Of a held request (benchmarks/README.md), and of an idle worker (taken as known, not counted).
 HELD_KIB, WORKER_KIB = 25.4, 90 * _KIB
 
 
@@ -84,13 +84,14 @@ def main(words: Sequence[str]) -> None:
     given = parser.parse_args(words)
     size = Size(given.clients, given.workers, given.relays, given.releases_per_hour)
     release = size.redis_bytes_per_release(given.header_bytes, given.part_bytes, given.clients)
-    syncs, every_s = size.syncs_per_s, size.sync_every_s
-    print(f"each client syncs every {every_s:.0f} s: {syncs:.0f} syncs/s, {syncs / given.workers:.0f} a worker")
-    each, together = size.statements_per_client_h, size.statements_per_s
-    print(f"Postgres: {each:.0f} statements an hour and client, {together:.0f} a second in all")
-    beats_mb, release_mb = given.clients * given.header_bytes / 1e6, release / 1e6
-    print(f"Redis: heartbeats {beats_mb:.1f} MB/s for one environment, a release {release_mb:.1f} MB")
-    print(f"a worker, while push is down: {given.clients / given.workers:.0f} held, {size.held_mib_per_worker:.0f} MiB")
+    syncs, each = size.syncs_per_s, given.clients / given.workers
+    print(
+        f"each client syncs every {size.sync_every_s:.0f} s: {syncs:.0f} syncs/s, {syncs / given.workers:.0f} a worker"
+    )
+    print(f"Postgres: {size.statements_per_client_h:.0f} statements an hour and client", end="")
+    print(f", {size.statements_per_s:.0f} a second in all")
+    print(f"Redis: heartbeats {given.clients * given.header_bytes / 1e6:.1f} MB/s, a release {release / 1e6:.1f} MB")
+    print(f"a worker, while push is down: {each:.0f} held, {size.held_mib_per_worker:.0f} MiB")
 
 
 if __name__ == "__main__":
