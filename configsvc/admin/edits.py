@@ -162,6 +162,7 @@ def _form(setting: Setting, typed: Typed | None, errors: Mapping[str, str], *, o
         overtaken=overtaken,
         now=None if hidden or text is None else values.to_edit(text, type_),
         input=inputs.of(setting.key),
+        may_declare=caller().may(Action.DECLARE, setting.namespace, None),
         may=_may(setting),
     )
 

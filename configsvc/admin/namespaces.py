@@ -82,6 +82,7 @@ def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons, drafts: D
             total=len(lines),
             query=query,
             differing=differing,
+            may_declare=who.may(Action.DECLARE, namespace, None),
         )
 
 

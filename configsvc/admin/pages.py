@@ -19,6 +19,7 @@ from configsvc.admin import (
     errors,
     guard,
     history,
+    keys,
     live,
     namespaces,
     openid,
@@ -131,6 +132,7 @@ def blueprint(
     rollout.add(routes, services.convergence, sessions)
     tokens.add(routes, services.tokens, services.catalog)
     environments.add(routes, services.catalog)
+    keys.add(routes, services.keys)
     encryption.add(routes, services.encryption)
     live.add(routes, services.moves, sessions, stream)
     watchers.add(routes, services.catalog, services.watchers)
