@@ -74,7 +74,6 @@ def _text(schema: Mapping[str, Any]) -> Input:
     attributes: dict[str, object] = {}
     hints = []
     if isinstance(most := schema.get("maxLength"), int):
-        attributes["data-characters"] = most
         hints.append(f"at most {most} characters")
     if isinstance(least := schema.get("minLength"), int):
         hints.append(f"at least {least} characters")

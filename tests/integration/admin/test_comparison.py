@@ -74,7 +74,7 @@ def test_an_environment_is_restored_after_a_preview(signed_in: Callable[..., Bro
     ours.get(f"{COMPARE}?from=1")
     seen = ours.post(RESTORE, {"revision": 1, "namespace": ""})
     for part in ("100", "250", "search/index", "No running instance"):
-        assert part in seen.text
+        assert part in Page(seen.text).text
     assert ops.get(CONFIG.format("development", "rate_limit")).json["value"] == 250
     done = ours.post(RESTORE, {**ours.hidden(), "step": "save", "note": "as it was"})
     assert done.location == "/ui/envs/development/releases/4"
