@@ -17,7 +17,7 @@ _HIDDEN = re.compile(r"<!-- ?(sh|python)\n(.*)^-->", re.DOTALL | re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """One block. ``line`` is where it begins, from 1; ``language`` is "" for an indented one, ``file`` for one unnamed."""
+    """One block, which begins at a line counted from 1. An indented one has no language, and most have no file: ""."""
 
     page: Path
     line: int
