@@ -93,9 +93,9 @@ def restored_elsewhere(stack: Stack, restore: str, verify: str, folder: Path) ->
 
 
 def blocks(section: str) -> list[str]:
-    """The indented code of one section of the docs."""
+    """The shell blocks of one section of the docs."""
     text = DOCS.read_text("utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
-    return re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def operator(superuser_url: str) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""Every code block of every page does what the page says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configsvc.dev.stack import Stack
+from tests.docs.blocks import blocks_of
+from tests.docs.runner import Page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "configclient/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Each of their commands is a process: half a minute.
+LONG = {"docs/configctl.md"}
+
+# One stack for all pages.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the stack of the pages keeps its data."""
+    return tmp_path_factory.mktemp("stack")
+
+
+@pytest.fixture(scope="module")
+def stack(data_dir: Path) -> Iterator[Stack]:
+    """What `make dev` starts."""
+    with Stack(data_dir) as running:
+        yield running
+
+
+def named(page: Path) -> object:
+    """A page as a parameter, by its path in the repository."""
+    name = str(page.relative_to(ROOT))
+    return pytest.param(page, id=name, marks=[pytest.mark.chaos_long] if name in LONG else [])
+
+
+@pytest.mark.parametrize("page", [named(page) for page in PAGES])
+def test_every_block_of_the_page(
+    page: Path, stack: Stack, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks are run in their order; one that nobody can run says why."""
+    monkeypatch.setenv("CONFIGSVC_URL", stack.url)
+    monkeypatch.setenv("CONFIGSVC_TOKEN", stack.tokens["admin"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    reader = Page(tmp_path, stack, data_dir)
+    failed = []
+    try:
+        for block in blocks_of(page):
+            try:
+                reader.run(block)
+            except Exception as error:  # noqa: BLE001  # whatever a block raises is told with its place
+                failed.append(f"{page.relative_to(ROOT)}:{block.line}: {type(error).__name__}: {error}")
+    finally:
+        reader.close()
+    if failed:
+        pytest.fail("\n\n".join(failed), pytrace=False)
