@@ -429,7 +429,7 @@ def test_a_thousand_keys_are_a_small_page(signed_in: Callable[..., Browser], ops
     page = Page(gzip.decompress(answer.data).decode())
     parts = [attributes.get("src") or attributes.get("href") or "" for tag, attributes in page.tags
              if tag in ("script", "link")]  # fmt: skip
-    assert len(parts) == 6
+    assert len(parts) == 7
     parts.append("/ui/static/refresh.js")  # live.js asks for it
     sizes = [len(ours.get(part, headers={"Accept-Encoding": "gzip"}).data) for part in parts]
     assert len(answer.data) + sum(sizes) <= 200 * KIB
