@@ -54,7 +54,8 @@ def test_of_three_one_is_killed(fleet: Fleet, tmp_path: Path) -> None:
                 arena.until_seen()
                 fleet.part(f"web-{number}").start()
                 fleet.part(f"relay-{number}").start()
-        finish(arena)
+        # A poll that is cut off with its service may meet it once more before its port is closed.
+        finish(arena, "offline")
 
 
 def test_rolling_restart(fleet: Fleet, tmp_path: Path) -> None:
