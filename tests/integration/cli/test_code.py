@@ -289,11 +289,11 @@ def test_the_pipeline_of_the_documentation(
     configctl: Configctl, environ: Mapping[str, str], stack: Any, tmp_path: Path
 ) -> None:
     """The page's files and script, as they stand there: proposed, applied, checked at night, and found adrift."""
-    for text in re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL):
-        path = tmp_path / re.match(r"# (\S+)", text)[1]  # type: ignore[index]
+    for name, text in re.findall(r"^```yaml (\S+)\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL):
+        path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    [script] = re.findall(r"^```sh\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [script] = re.findall(r"^```sh \S+\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
     variables = dict(environ) | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "CONFIGSVC_TOKEN": stack.tokens["admin"],

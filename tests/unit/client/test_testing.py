@@ -2,6 +2,7 @@
 
 import asyncio
 import doctest
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ def test_the_guides_examples_run() -> None:
     """So does what docs/client.md shows under "Tests of your own", with what it says about it."""
     guide = Path(__file__).parents[3] / "docs" / "client.md"
     _, _, section = guide.read_text().partition("## Tests of your own\n")
-    lines = section.partition("\n## ")[0].splitlines()
+    blocks = re.findall(r"^```python\n(.*?)^```", section.partition("\n## ")[0], flags=re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
-    exec("\n".join(line.strip() for line in lines if line.startswith("    ")), names)
+    exec("\n".join(blocks), names)
     with names["client"] as client:
         assert client.snapshot().revision == 3
         assert client.get("payments", "rate_limit") == 200
