@@ -11,10 +11,7 @@ from tests.docs.runner import Page
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "configclient/README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Each of their commands is a process: half a minute.
-LONG = {"docs/configctl.md"}
-
-# One stack for all pages.
+# One stack for all pages, in their order: later ones show what earlier ones have set.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
 
 
@@ -31,13 +28,7 @@ def stack(data_dir: Path) -> Iterator[Stack]:
         yield running
 
 
-def named(page: Path) -> object:
-    """A page as a parameter, by its path in the repository."""
-    name = str(page.relative_to(ROOT))
-    return pytest.param(page, id=name, marks=[pytest.mark.chaos_long] if name in LONG else [])
-
-
-@pytest.mark.parametrize("page", [named(page) for page in PAGES])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_of_the_page(
     page: Path, stack: Stack, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
