@@ -39,7 +39,7 @@ demo: $(INSTALLED) ## see it work: four processes, real settings, Valkey killed 
 pages: $(INSTALLED) ## take pictures of all admin pages, with sample data, into docs/pages (needs chromium)
 	@exec $(BIN)/python -m examples.pages docs/pages
 
-test: $(INSTALLED) ## run the fast suite, under five minutes (ARGS="-k relay")
+test: $(INSTALLED) ## run the fast suite (ARGS="-k relay")
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not chaos_long and not scale and not browser' $(ARGS)
 
 lint: $(INSTALLED) ## check style and the direction of imports

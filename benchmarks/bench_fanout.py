@@ -13,7 +13,6 @@ the server, without the clients. Each writer and reader takes turns on this mach
 import base64
 import http.client
 import json
-import multiprocessing
 import re
 import selectors
 import shutil
@@ -31,9 +30,9 @@ from urllib.parse import urlsplit
 
 import redis
 
-from benchmarks.bench_push import ENV, FLOOR_CHANNEL, HEADER_CHANNEL, KEYS_PATH, NAMESPACE, Writer
+from benchmarks.bench_push import FLOOR_CHANNEL, HEADER_CHANNEL, KEYS_PATH, NAMESPACE, Writer, receiver, show
+from benchmarks.bench_reads import wait_for
 from benchmarks.results import Figure, Kind, note, verdict
-from configclient import ConfigClient
 from configsvc.dev.ports import free_port
 from configsvc.dev.stack import Stack
 
@@ -58,14 +57,14 @@ def main() -> None:
             writer = Writer(stack)
             writer.send("POST", "/v1/namespaces", {"name": NAMESPACE, "description": ""})
             writer.send("POST", KEYS_PATH, {"key": "rate_limit", "type": "int"})
-            for size in sizes:
-                floor = _floor(stack, size)
+            floors = {size: _floor(stack, size) for size in sizes}
+            for size, floor in floors.items():
                 _print(size, "Valkey alone", "floor", floor, None)
                 _print(size, "configsvc", "ours", _ours(stack, writer, size), floor)
         for size in sizes:
             if shutil.which("etcd"):
                 with etcd(Path(name)) as url:
-                    _print(size, "etcd watch", "peer", _peer(url, size), floor)
+                    _print(size, "etcd watch", "peer", _peer(url, size), floors[size])
             else:
                 print("etcd watch       skipped: the machine has no etcd (apt-get install etcd-server)")
 
@@ -82,14 +81,14 @@ def _floor(stack: Stack, size: int) -> list[float]:
 
 
 def _ours(stack: Stack, writer: Writer, size: int) -> list[float]:
-    client = _process(_show, stack.url, stack.tokens["service"])
+    client = receiver(show, stack.url, stack.tokens["service"])
     with _subscribers(stack.redis_url, HEADER_CHANNEL, size) as all_, client as shown:
         return _times(lambda _: writer.put("rate_limit"), [all_, shown], CHANGES)
 
 
 def _peer(url: str, size: int) -> list[float]:
     place = urlsplit(url)
-    with _process(_watch, (str(place.hostname), int(place.port or 0)), size) as all_:
+    with receiver(_watch, (str(place.hostname), int(place.port or 0)), size) as all_:
         connection = http.client.HTTPConnection(place.netloc, timeout=TIMEOUT_S)
 
         def put(number: int) -> int:
@@ -107,13 +106,13 @@ def _times(change: Callable[[int], int], receivers: list[Pipe], count: int) -> l
         time.sleep(PAUSE_S)
         sent = time.monotonic_ns()
         wanted = change(number)
-        times.append((max(_received(receiver, wanted) for receiver in receivers) - sent) / 1e6)
+        times.append((max(_received(each, wanted) for each in receivers) - sent) / 1e6)
     return times
 
 
-def _received(receiver: Pipe, number: int) -> int:
-    while receiver.poll(TIMEOUT_S):
-        seen, when = receiver.recv()
+def _received(pipe: Pipe, number: int) -> int:
+    while pipe.poll(TIMEOUT_S):
+        seen, when = pipe.recv()
         if seen >= number:
             return int(when)
     raise SystemExit(f"number {number} did not reach everybody in {TIMEOUT_S:.0f} s")
@@ -137,22 +136,8 @@ def _print(size: int, name: str, kind: Kind, times: list[float], floor: list[flo
 
 @contextmanager
 def _subscribers(redis_url: str, channel: str, size: int) -> Iterator[Pipe]:
-    with _process(_subscribe, redis_url, channel, size) as pipe:
+    with receiver(_subscribe, redis_url, channel, size) as pipe:
         yield pipe
-
-
-@contextmanager
-def _process(target: Callable[..., None], *args: object) -> Iterator[Pipe]:
-    """A process that says "ready", and then which number all of its own have, and when the last had it."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *args), daemon=True)
-    process.start()
-    if not ours.poll(TIMEOUT_S) or ours.recv() != "ready":
-        raise SystemExit("the subscribers did not get ready")
-    yield ours
-    process.terminate()
-    process.join()
 
 
 def _subscribe(pipe: Pipe, redis_url: str, channel: str, size: int) -> None:
@@ -179,13 +164,13 @@ def _follow(pipe: Pipe, address: tuple[str, int], size: int, request: bytes, rea
             answer = b""
             while ready not in answer:
                 answer += connection.recv(4096)
-            selector.register(connection, selectors.EVENT_READ)
+            selector.register(connection, selectors.EVENT_READ, connection)
         pipe.send("ready")
         have: dict[int, int] = {}
         newest = 0
         while True:
             for key, _ in selector.select():
-                for revision, value in NUMBER.findall(key.fileobj.recv(65536)):  # type: ignore[union-attr]
+                for revision, value in NUMBER.findall(key.data.recv(65536)):
                     number = int(revision or base64.b64decode(value))
                     if number > newest:
                         have[number] = have.get(number, 0) + 1
@@ -194,45 +179,21 @@ def _follow(pipe: Pipe, address: tuple[str, int], size: int, request: bytes, rea
                             newest = number
 
 
-def _show(pipe: Pipe, url: str, token: str) -> None:
-    with ConfigClient("bench", ENV, [NAMESPACE], url=url, token=token) as client:
-        while client.status().transport != "redis":
-            time.sleep(0.01)
-        pipe.send("ready")
-        while True:
-            revision = client.snapshot().revision + 1
-            if client.wait_for(revision, TIMEOUT_S):
-                pipe.send((revision, time.monotonic_ns()))
-
-
 @contextmanager
 def etcd(folder: Path) -> Iterator[str]:
     """Run etcd in a folder; its address."""
-    clients, peers = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    port = free_port()
+    clients, peers = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}"
     command = ["etcd", "--data-dir", str(folder / "etcd"), "--logger", "zap", "--log-level", "error"]
     command += ["--listen-client-urls", clients, "--advertise-client-urls", clients, "--listen-peer-urls", peers]
     command += ["--initial-advertise-peer-urls", peers, "--initial-cluster", f"default={peers}"]
     with subprocess.Popen(command) as process:
         try:
-            _wait_for(clients)
+            wait_for(port, "/health")
             yield clients
         finally:
             process.terminate()
     shutil.rmtree(folder / "etcd")
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while True:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=1)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
 
 
 def _base64(text: str) -> str:

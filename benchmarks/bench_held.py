@@ -156,12 +156,12 @@ def _measure(
         f" {statistics.median(last_s):.2f} s, at worst {max(last_s):.2f} s{_target(name, max(last_s), ANSWERED_S_MAX)}"
     )
     kind: Kind = "floor" if name == "floor" else "ours"
-    for plot, value, unit, most in (
+    for plot, figure, unit, most in (
         (f"Memory of one of {held:,} held requests", each_kib, "KiB", MEMORY_KIB_MAX),
         (f"A release is answered to the last of {held:,} held requests", max(last_s), "s", ANSWERED_S_MAX),
     ):
-        reach, met = (f"≤ {most:.0f} {unit}", value <= most) if kind == "ours" else ("", None)
-        note(Figure(plot, name, value, unit, kind, None, reach, met))
+        reach, met = (f"≤ {most:.0f} {unit}", figure <= most) if kind == "ours" else ("", None)
+        note(Figure(plot, name, figure, unit, kind, None, reach, met))
     print(f"{name:<7} the worker computes {statistics.median(worked_s):.2f} s for that", flush=True)
     return quiet, released
 

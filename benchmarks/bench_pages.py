@@ -27,7 +27,7 @@ ENVS = ("development", "staging")
 ROUNDS, TURN_S, WARM_UP_S = 7, 1.5, 1.0
 #: Of one answer with 1,000 keys, and of all that a first visit transfers.
 PAGE_MS, VISIT_BYTES = 100, 200 * 1024
-ASSETS = ("bootstrap.css", "static/theme.js", "static/pages.css", "static/icon.svg", "static/live.js")
+ASSETS: tuple[str, ...] = ("bootstrap.css", "static/theme.js", "static/pages.css", "static/icon.svg", "static/live.js")
 ASSETS += ("static/refresh.js", "static/search.js", "static/keys.js")
 
 

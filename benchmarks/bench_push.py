@@ -102,24 +102,24 @@ def _measure(stack: Stack, changes: int) -> dict[str, list[float]]:
     with redis.Redis.from_url(stack.redis_url) as publisher:
         for _ in range(ROUNDS):
             # One at a time: on two cores receivers would be in each other's way.
-            with _receiver(_hear, stack.redis_url, FLOOR_CHANNEL) as receiver:
-                samples["floor"] += [_floor(publisher, receiver, number) for number in range(1, changes + 1)]
-            with _receiver(_hear, stack.redis_url, HEADER_CHANNEL) as receiver:
-                pairs = [_change(writer, receiver) for _ in range(changes)]
+            with receiver(_hear, stack.redis_url, FLOOR_CHANNEL) as heard:
+                samples["floor"] += [_floor(publisher, heard, number) for number in range(1, changes + 1)]
+            with receiver(_hear, stack.redis_url, HEADER_CHANNEL) as heard:
+                pairs = [_change(writer, heard) for _ in range(changes)]
                 samples["answer"] += [answered for answered, _ in pairs]
                 samples["published"] += [received for _, received in pairs]
-            with _receiver(_show, stack.url, stack.tokens["service"]) as receiver:
-                samples["visible"] += [_change(writer, receiver)[1] for _ in range(changes)]
-                samples["secret"] += [_change(writer, receiver, "password")[1] for _ in range(changes // SECRET_PART)]
+            with receiver(show, stack.url, stack.tokens["service"]) as heard:
+                samples["visible"] += [_change(writer, heard)[1] for _ in range(changes)]
+                samples["secret"] += [_change(writer, heard, "password")[1] for _ in range(changes // SECRET_PART)]
     return samples
 
 
-def _floor(publisher: redis.Redis, receiver: Pipe, number: int) -> float:
+def _floor(publisher: redis.Redis, heard: Pipe, number: int) -> float:
     time.sleep(PAUSE_S)
     message = json.dumps({"revision": number, "padding": "x" * 350}).encode()
     sent = time.monotonic_ns()
     publisher.publish(FLOOR_CHANNEL, b"v1.kid.signature." + message)
-    return _ms(_received(receiver, number) - sent)
+    return _ms(_received(heard, number) - sent)
 
 
 def _change(writer: Writer, receiver: Pipe, key: str = "rate_limit") -> tuple[float, float]:
@@ -143,7 +143,7 @@ def _ms(duration_ns: int) -> float:
 
 
 @contextmanager
-def _receiver(target: Callable[..., None], *args: str) -> Iterator[Pipe]:
+def receiver(target: Callable[..., None], *args: object) -> Iterator[Pipe]:
     """A process that says when it saw which revision; started afresh, because connections don't fork."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -156,7 +156,7 @@ def _receiver(target: Callable[..., None], *args: str) -> Iterator[Pipe]:
 
 
 def _hear(pipe: Pipe, redis_url: str, channel: str) -> None:
-    pubsub = redis.Redis.from_url(redis_url).pubsub()  # type: ignore[no-untyped-call]
+    pubsub = redis.Redis.from_url(redis_url).pubsub()  # type: ignore[no-untyped-call]  # redis-py has left it without types
     pubsub.subscribe(channel)
     newest = 0
     for message in pubsub.listen():
@@ -170,7 +170,8 @@ def _hear(pipe: Pipe, redis_url: str, channel: str) -> None:
             pipe.send((revision, when))
 
 
-def _show(pipe: Pipe, url: str, token: str) -> None:
+def show(pipe: Pipe, url: str, token: str) -> None:
+    """Say of each revision when a connected client shows it."""
     with ConfigClient("bench", ENV, [NAMESPACE], url=url, token=token) as client:
         while client.status().transport != "redis":
             time.sleep(0.01)

@@ -59,7 +59,11 @@ def _print(name: str, kind: Kind, rate: float) -> None:
 
 def _ours(writer: Writer, number: int) -> Put:
     path = f"{CONFIG_PATH}/limit-{number}"
-    return lambda value: writer.send("PUT", path, {"value": value}) and None
+
+    def put(value: int) -> None:
+        writer.send("PUT", path, {"value": value})
+
+    return put
 
 
 def _peer(url: str, number: int) -> Put:

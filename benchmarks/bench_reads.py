@@ -140,13 +140,14 @@ def gunicorn(app: str, path: str, surroundings: dict[str, str]) -> Iterator[tupl
     command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", app]
     with subprocess.Popen(command, env=os.environ | surroundings) as process:
         try:
-            _wait_for(port, path)
+            wait_for(port, path)
             yield f"http://127.0.0.1:{port}", process.pid
         finally:
             process.terminate()
 
 
-def _wait_for(port: int, path: str) -> None:
+def wait_for(port: int, path: str) -> None:
+    """Wait until a path is answered, whatever with."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

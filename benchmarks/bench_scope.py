@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 import timeit
+from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def _changes(stack: Stack) -> float:
     process = context.Process(target=_follow, args=(theirs, stack.url, stack.tokens["service"]), daemon=True)
     process.start()
     ours.recv()
-    writer = Writer(stack)
+    writer, revision = Writer(stack), 0
     for number in range(CHANGES):
         time.sleep(PAUSE_S)
         path = f"/v1/namespaces/{NAMESPACE}/envs/{ENV}/config/some.setting.{number}"
@@ -83,11 +84,11 @@ def _changes(stack: Stack) -> float:
     return spent_ms / CHANGES
 
 
-def _in_process(target: object, stack: Stack) -> float:
+def _in_process(target: Callable[..., None], stack: Stack) -> float:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     arguments = (theirs, stack.url, stack.tokens["service"])
-    process = context.Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+    process = context.Process(target=target, args=arguments, daemon=True)
     process.start()
     spent = float(ours.recv())
     process.join()

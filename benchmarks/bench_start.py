@@ -65,19 +65,20 @@ def _start(stack: Stack) -> float:
         for number in range(CLIENTS):
             connection = socket.create_connection((str(place.hostname), int(place.port or 80)), TIMEOUT_S)
             connection.sendall(_first_sync(stack, number))
-            selector.register(connection, selectors.EVENT_READ, bytearray())
+            selector.register(connection, selectors.EVENT_READ, (connection, bytearray()))
         missing = CLIENTS
         while missing:
             for key, _ in selector.select(TIMEOUT_S):
-                key.data.extend(key.fileobj.recv(65536))  # type: ignore[union-attr]
-                head, found, body = key.data.partition(b"\r\n\r\n")
+                connection, answer = key.data
+                answer += connection.recv(65536)
+                head, found, body = answer.partition(b"\r\n\r\n")
                 if not found:
                     continue
                 if b" 200 " not in head[:20]:
-                    raise SystemExit(f"a client was answered {bytes(key.data[:300])!r}")
+                    raise SystemExit(f"a client was answered {bytes(answer[:300])!r}")
                 if len(body) >= int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]):
-                    selector.unregister(key.fileobj)
-                    key.fileobj.close()  # type: ignore[union-attr]
+                    selector.unregister(connection)
+                    connection.close()
                     missing -= 1
     return time.monotonic() - began
 

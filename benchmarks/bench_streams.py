@@ -146,7 +146,7 @@ def _follow(pipe: Pipe, url: str, path: str, token: str, size: int) -> None:
             nonlocal began
             while (left_s := until - time.monotonic()) > 0 and not (began is False and sum(heard.values()) >= size):
                 for key, _ in selector.select(min(left_s, 1.0)):
-                    data = key.fileobj.recv(READ_BYTES)  # type: ignore[union-attr]
+                    data = key.data.recv(READ_BYTES)
                     if not data:
                         raise SystemExit("the service hung up on a stream")
                     for revision in map(int, _ID.findall(data)):
@@ -157,7 +157,7 @@ def _follow(pipe: Pipe, url: str, path: str, token: str, size: int) -> None:
         for number in range(size):
             connection = socket.create_connection((str(place.hostname), int(place.port or 80)), TIMEOUT_S)
             connection.sendall(request)
-            selector.register(connection, selectors.EVENT_READ)
+            selector.register(connection, selectors.EVENT_READ, connection)
             if number % CONNECT_BATCH == 0:
                 listen(time.monotonic() + CONNECT_PAUSE_S)
         listen(time.monotonic() + TIMEOUT_S * 2)

@@ -44,7 +44,6 @@ from configsvc.service.holds import Holds
 from configsvc.service.keys import Keys
 from configsvc.service.metrics import Metrics
 from configsvc.service.moves import Moves
-from configsvc.service.openid import Client, Provider
 from configsvc.service.people import Claiming, People
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
@@ -154,6 +153,8 @@ def _openid(settings: Settings, database: Database, sessions: Sessions) -> OpenI
     oidc = settings.oidc
     if oidc is None:
         return None
+    from configsvc.service.openid import Client, Provider
+
     file = oidc.client_secret_file
     secret = None if file is None else private_file.read(file).decode().strip()
     client = Client(oidc.issuer, oidc.client_id, secret, oidc.redirect_url, oidc.scopes)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
@@ -22,7 +23,6 @@ from configsvc.admin import (
     keys,
     live,
     namespaces,
-    openid,
     overview,
     rendering,
     rollout,
@@ -41,7 +41,6 @@ from configsvc.service.encryption import Encryption
 from configsvc.service.history import History
 from configsvc.service.keys import Keys
 from configsvc.service.moves import Moves
-from configsvc.service.openid import Provider
 from configsvc.service.people import People
 from configsvc.service.plans import Plans
 from configsvc.service.rates import Rates
@@ -58,6 +57,9 @@ _POLICY = (
     "frame-ancestors 'none'"
 )
 _TEXTS = ("text/html", "text/css", "text/javascript")
+if TYPE_CHECKING:
+    from configsvc.service.openid import Provider
+
 #: Less is not worth compressing.
 _COMPRESSED_BYTES_MIN = 1_000
 _YEAR_S = 365 * 24 * 3600
@@ -88,7 +90,7 @@ class OpenId:
     """Signing in at a provider; ``name``: what the sign-in page calls it."""
 
     name: str
-    provider: Provider
+    provider: "Provider"
     people: People
 
 
@@ -111,6 +113,9 @@ def blueprint(
     rendering.register(routes)
     sign_in_pages.add(routes, sign_in, sessions, note)
     if provider is not None:
+        # Authlib and what it brings: a seventh of a worker's start, for those who have a provider.
+        from configsvc.admin import openid
+
         openid.add(routes, provider.provider, provider.people, note)
         routes.app_context_processor(lambda: {"openid_name": provider.name})
     overview.add(routes, services.catalog, services.history, services.watchers, services.requests)

@@ -151,19 +151,11 @@ class Authenticator:
         self._database = database
         self._identity = Together(self._look_up)
 
-    def authenticate(self, authorization: str | None, request_id: str, address: str, *, since: float) -> Caller:
-        """Return the caller.
-
-        ``since``: the moment (of the monotonic clock) at which its rights may have been looked up at the earliest. For
-        a write that is now; a read may take what is up to ``CACHE_S`` old.
-
-        Raises:
-            Unauthenticated: no token, or one that is unknown, expired or revoked.
-        """
-        return self.again(authorization, request_id, address)(since=since)
-
     def again(self, authorization: str | None, request_id: str, address: str) -> Authenticate:
-        """Return what authenticates one request, as often as it is asked.
+        """Return what authenticates one request, as often as it is asked: with a moment of the monotonic clock at which
+        its rights may have been looked up at the earliest.
+
+        For a write that is now; a read may take what is up to ``CACHE_S`` old.
 
         Raises:
             Unauthenticated: no token.

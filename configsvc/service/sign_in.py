@@ -62,9 +62,8 @@ class SignIn:
         """
         self._throttle.wait("", visit.address)
         try:
-            caller = self._authenticator.authenticate(
-                f"Bearer {token}", visit.request_id, visit.address, since=time.monotonic()
-            )
+            authenticate = self._authenticator.again(f"Bearer {token}", visit.request_id, visit.address)
+            caller = authenticate(since=time.monotonic())
         except Unauthenticated:
             self._throttle.failed("", visit.address)
             raise Unauthenticated("this token is unknown, expired or revoked") from None

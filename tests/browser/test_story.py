@@ -174,7 +174,15 @@ def test_the_pages_are_for_everybody(
         "/ui/envs",
         "/ui/envs/production",
         "/ui/encryption",
+        f"/ui/keys/{namespace}/new",
+        f"/ui/keys/{namespace}/of/rate_limit",
+        "/ui/envs/development/draft",
+        "/ui/envs/development/compare?from=1&to=2",
+        f"/ui/envs/development/state?namespace={namespace}",
     ]
+    page.goto(setting)
+    page.get_by_label("New value").fill("300")
+    page.get_by_role("button", name="Add to draft").click()
     for path in paths:
         page.goto(path)
         found += [(path, violation["id"], violation["nodes"][0]["html"]) for violation in violations(page)]

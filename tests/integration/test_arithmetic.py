@@ -1,6 +1,5 @@
 """What docs/scaling.md says that a client, a worker, a relay and a release cost, counted by Postgres and Redis."""
 
-import http.client
 import json
 import re
 import socket
@@ -21,6 +20,7 @@ from benchmarks import arithmetic
 from benchmarks.crowd import Wanted, crowd
 from configsvc.dev.stack import Stack
 from tests.delivery import wait_until
+from tests.integration.test_held_scale import send as ask
 
 pytestmark = [pytest.mark.scale, pytest.mark.timeout(120)]
 
@@ -84,18 +84,6 @@ def counts(stack: Stack) -> Callable[[], Counts]:
         return Counts(log)
 
     return begin
-
-
-def ask(stack: Stack, role: str, method: str, path: str, body: object) -> dict[str, Any]:
-    """Send a request; its answer."""
-    connection = http.client.HTTPConnection(stack.url.removeprefix("http://"), timeout=20)
-    headers = {"Authorization": f"Bearer {stack.tokens[role]}", "Content-Type": "application/json"}
-    connection.request(method, f"/v1/{path}", json.dumps(body), headers)
-    response = connection.getresponse()
-    document: dict[str, Any] = json.load(response)
-    connection.close()
-    assert response.status in (200, 201), document
-    return document
 
 
 def put(stack: Stack, value: int) -> int:

@@ -21,6 +21,9 @@ from configsvc.dev.files import LAYOUT
 from configsvc.dev.process import descendants
 from tests.integration.dev.running import Dev, assert_gone, dev_command, eventually, is_running, refusal
 
+# Seconds each, for starts and ends of everything; `.ci/run` runs them.
+pytestmark = pytest.mark.chaos_long
+
 ROLES = {"admin", "ops", "developer", "viewer", "service"}
 
 
