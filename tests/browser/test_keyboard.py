@@ -24,6 +24,7 @@ def test_keys_lead_from_the_search_to_a_value(page: Page, stack: Stack, namespac
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("link", name="10", exact=True)).to_be_focused()
     page.keyboard.press("j")
+    expect(page.get_by_role("link", name="11", exact=True)).to_be_focused()
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="12", exact=True)).to_be_focused()
     page.keyboard.press("k")

@@ -122,3 +122,11 @@ def test_secrets_show_to_services_alone(ops: Caller, caller: Callable[[str | Non
     ops.put(f"{SCOPE}/config/password", {"value": "hush"})
     assert Stream(caller("service")).values() == {"password": "hush"}
     assert "hush" not in str(next(Stream(ops))["data"])
+
+
+@pytest.mark.parametrize("path", [f"{STREAM}?timeout=0", f"{STREAM.removesuffix('stream')}watch?since=0&timeout=0"])
+def test_head_is_the_head_alone(ops: Caller, path: str) -> None:
+    """Of what is held, too: the answer's headers, and nothing after them."""
+    there, head = ops.get(path), ops.send("HEAD", path)
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers.get("Content-Length") == there.headers.get("Content-Length")
