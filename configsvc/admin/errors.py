@@ -17,6 +17,8 @@ def register(routes: Blueprint, statuses: Mapping[str, int], note: Callable[[Req
 
     def request_error(error: RequestError) -> Response:
         if error.code == "unauthenticated":
+            if "text/event-stream" in request.accept_mimetypes.values():
+                return make_response("", 204)  # ends a stream for good: the page looks again, and is led to sign in
             following = request.full_path.rstrip("?") if request.method == "GET" else None
             return _answer(redirect(url_for("ui.sign_in_form", next=following), 303))
         note(error)

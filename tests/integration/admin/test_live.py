@@ -57,6 +57,12 @@ def test_a_stream_is_for_who_may_read(signed_in: Callable[..., Browser], browser
     assert "/ui/sign-in" in (browser().get("/ui/events?after=development:0").location or "")
 
 
+def test_a_stream_without_a_session_ends(browser: Callable[[], Browser]) -> None:
+    """What follows a stream is told not to come back, and no page of HTML, which a browser would complain of."""
+    answer = browser().get("/ui/events?after=development:0", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
 def test_a_stream_ends_with_its_session(
     signed_in: Callable[..., Browser], ops: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 from flask import Flask
+from hypothesis.errors import HypothesisWarning
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
@@ -75,6 +76,8 @@ class Findings:
         for event in from_schema(schema).execute():
             if isinstance(event, events.ScenarioFinished):
                 self._take(event)
+            elif isinstance(event, events.NonFatalError) and isinstance(event.value, HypothesisWarning):
+                continue  # the tool's own advice, about how it prints long examples
             elif isinstance(event, events.NonFatalError | events.FatalError):
                 self.found.append(repr(event))
 
