@@ -21,6 +21,8 @@ from configsvc.api.held import stream
 from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
 from configsvc.api.routing import App
+from configsvc.api.shortcut import Shortcut
+from configsvc.api.sync import Syncs
 from configsvc.crypto import private_file
 from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.providers import open_provider
@@ -100,7 +102,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     # One byte more than is taken: a body of untold length is cut there without an error, and the door has to see it.
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
-    addresses.trust(app, settings.trusted_proxies)
     problems.register(app, note)
     # At the first request, in the process that serves it.
     app.before_request(hub.start)
@@ -120,7 +121,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(access_api.blueprint(tokens, Permissions(database)))
     app.register_blueprint(audit_api.blueprint(trail))
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, _push(settings, signer), pace.next_sync_s))
+    syncs = Syncs(sync, _push(settings, signer), pace.next_sync_s)
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, syncs))
     services = Services(
         catalog,
         beside,
@@ -143,7 +145,10 @@ def create_app(settings: Settings | None = None) -> Flask:
             services, sessions, sign_in, rates, problems.STATUS, note, stream, _openid(settings, database, sessions)
         )
     )
-    app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
+    shortcut = Shortcut(app, authenticator, rates, syncs, times, (hub.start, reports.start))
+    app.wsgi_app = shortcut  # type: ignore[method-assign]  # Flask's own way
+    addresses.trust(app, settings.trusted_proxies)
+    app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]
     app.extensions["configsvc"] = (reports, refusals, hub, database)
     return app
 

@@ -45,10 +45,13 @@ def body(request: Request, model: type[Model], *, optional: bool = False) -> Mod
         ValidationFailed: it is, but breaks the contract; every field is named.
     """
     data = request.get_data(cache=True)
+    return model() if optional and not data else parse(data, model)
+
+
+def parse(data: bytes, model: type[Model]) -> Model:
+    """Return a body as ``model``; see ``body``."""
     if len(data) > BODY_BYTES_MAX:
         raise PayloadTooLarge(BODY_TOO_LARGE)
-    if not data and optional:
-        return model()
     try:
         return model.model_validate(strict_json.loads(data))
     except ValidationError as error:

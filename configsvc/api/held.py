@@ -4,7 +4,7 @@ Thousands of requests wait at once, and each holds what it needs: no Flask conte
 view returns at once; whoever serves the request waits when it asks for the answer's bytes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, g
@@ -39,22 +39,41 @@ class _Held(Response):
         self._make, self._rest, self._request_id = make, rest, g.request_id
 
     def __call__(self, environ: _Wsgi, start_response: Any) -> Iterator[bytes]:
-        try:
-            parts = self._make()
-        except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
-            yield from self._problem(environ, error)(environ, start_response)
-        else:
-            # The response's own __call__ looks for much that these answers never have: a quarter of the
-            # time that it took to answer thousands who wake at once.
-            headers = self.headers.to_wsgi_list()
-            if isinstance(parts, list):
-                headers.append(("Content-Length", str(sum(map(len, parts)))))
-            start_response(self.status, headers)
-            yield from parts if environ["REQUEST_METHOD"] != "HEAD" else ()
-        if self._rest is not None:
-            self._rest()
+        # The response's own __call__ looks for much that these answers never have: a quarter of the time that it took
+        # to answer thousands who wake at once.
+        headers = self.headers.to_wsgi_list()
+        return serve(self._app, self._make, self._rest, self._request_id, headers, environ, start_response)
 
-    def _problem(self, environ: _Wsgi, error: Exception) -> Response:
-        with self._app.request_context(environ):
-            g.request_id = self._request_id
-            return self._app.finalize_request(self._app.handle_user_exception(error), from_error_handler=True)
+
+def serve(
+    app: Flask,
+    make: _Make,
+    rest: Callable[[], None] | None,
+    request_id: str,
+    headers: Sequence[tuple[str, str]],
+    environ: _Wsgi,
+    start_response: Any,
+) -> Iterator[bytes]:
+    """Answer as WSGI does, when asked for the first bytes. An error in ``make`` is answered as ``app`` answers it."""
+    try:
+        parts = make()
+    except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
+        yield from problem(app, request_id, environ, error)(environ, start_response)
+    else:
+        length = [("Content-Length", str(sum(map(len, parts))))] if isinstance(parts, list) else []
+        start_response("200 OK", [*headers, *length])
+        yield from parts if environ["REQUEST_METHOD"] != "HEAD" else ()
+    if rest is not None:
+        rest()
+
+
+def problem(app: Flask, request_id: str, environ: _Wsgi, error: Exception, began: float | None = None) -> Response:
+    """Return how ``app`` answers an error that none of its views has raised.
+
+    ``began``: when the request did (``time.perf_counter``), None where it has been counted already.
+    """
+    with app.request_context(environ):
+        g.request_id = request_id
+        if began is not None:
+            g.began = began
+        return app.finalize_request(app.handle_user_exception(error), from_error_handler=True)

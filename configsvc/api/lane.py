@@ -9,12 +9,12 @@ import time
 from collections import deque
 from typing import Any
 
+from configsvc.api.sync import PATH
+
 #: Some milliseconds: what others may have to wait for.
 _AT_A_TIME = 10
 #: Long enough for the loop to look for other requests.
 _LOOK_ROUND_S = 0.0005
-
-_PATH = "/v1/sync"
 
 
 class Lane:
@@ -28,7 +28,7 @@ class Lane:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve a request when it is its turn."""
-        if environ["PATH_INFO"] == _PATH:
+        if environ["PATH_INFO"] == PATH:
             self._wait()
         return self._app(environ, start_response)
 

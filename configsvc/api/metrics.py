@@ -24,16 +24,27 @@ MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
-def register(app: Flask) -> CollectorRegistry:
+class Times:
+    """How long requests took, as this process counts them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "configsvc_http_request_duration_seconds",
+            "Time from a request to its answer; of what is held, until it is held.",
+            ("method", "route", "status"),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+
+    def add(self, method: str, route: str, status: int, began: float) -> None:
+        """Count a request that began at ``began`` (``time.perf_counter``) and is over now."""
+        self._seconds.labels(method, route, status).observe(time.perf_counter() - began)
+
+
+def register(app: Flask) -> Times:
     """Time every request of ``app``, and return where the times are kept."""
-    registry = CollectorRegistry()
-    seconds = Histogram(
-        "configsvc_http_request_duration_seconds",
-        "Time from a request to its answer; of what is held, until it is held.",
-        ("method", "route", "status"),
-        buckets=_BUCKETS,
-        registry=registry,
-    )
+    times = Times()
 
     def begin() -> None:
         g.began = time.perf_counter()
@@ -44,15 +55,15 @@ def register(app: Flask) -> CollectorRegistry:
         # Addresses that are nothing, and words that are no method, come in any number.
         route = request.url_rule.rule if request.url_rule else ""
         method = request.method if request.url_rule else ""
-        seconds.labels(method, route, response.status_code).observe(time.perf_counter() - g.began)
+        times.add(method, route, response.status_code, g.began)
         return response
 
     app.before_request(begin)
     app.after_request(end)
-    return registry
+    return times
 
 
-def blueprint(metrics: Metrics, times: CollectorRegistry) -> Blueprint:
+def blueprint(metrics: Metrics, times: Times) -> Blueprint:
     """Make the blueprint; ``times``: of ``register``."""
     routes = Blueprint("metrics", __name__)
 
@@ -64,7 +75,7 @@ def blueprint(metrics: Metrics, times: CollectorRegistry) -> Blueprint:
         if MULTIPROC_DIR in os.environ:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
-            registry.register(times)
+            registry.register(times.registry)
         registry.register(_Families(figures))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_1_0_0)
 

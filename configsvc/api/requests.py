@@ -3,7 +3,8 @@
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -38,8 +39,7 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: 
     def begin() -> None:
         # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
         time.sleep(0)
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        g.request_id = id_of(request.environ)
         g.address = addresses.of(request.environ)
         if request.endpoint not in OPEN and request.endpoint is not None and request.blueprint not in elsewhere:
             g.caller = again(authenticator)(since=time.monotonic() - (CACHE_S if is_reading() else 0))
@@ -57,6 +57,12 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: 
 
     app.before_request(begin)
     app.after_request(end)
+
+
+def id_of(environ: Mapping[str, Any]) -> str:
+    """Return the id that the request was given on its way, or a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def is_reading() -> bool:

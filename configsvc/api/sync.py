@@ -1,7 +1,8 @@
 """Sync for clients of the SDK, watch and its stream for everything else that speaks HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -12,10 +13,11 @@ from configsvc.api.models import SyncRequest
 from configsvc.api.requests import again, caller
 from configsvc.domain import cursors, strict_json
 from configsvc.errors import Malformed
-from configsvc.service.access import Authenticator
+from configsvc.service.access import Authenticate, Authenticator, Caller
 from configsvc.service.bodies import Body
 from configsvc.service.sync import Answer, Asked, Client, Sync
 
+PATH = "/v1/sync"
 #: How long a watch may be held; most proxies cut at 60 s.
 WATCH_S_MAX, WATCH_S_DEFAULT = 55, 30
 #: How long a stream lasts; whoever follows it comes back, perhaps to another worker.
@@ -24,34 +26,48 @@ STREAM_S_MAX = 3600
 REPORT_WITHIN_S = 2
 
 
-def blueprint(
-    authenticator: Authenticator, sync: Sync, push: Callable[[str], object], next_sync_s: Callable[[], int]
-) -> Blueprint:
-    """Make the blueprint.
+class Syncs:
+    """What answers syncs."""
 
-    ``push``: by environment, what clients need to subscribe (URL and public keys), None without an account for them.
-    ``next_sync_s``: how often clients are asked to sync now.
-    """
-    routes = Blueprint("sync", __name__)
+    def __init__(self, sync: Sync, push: Callable[[str], object], next_sync_s: Callable[[], int]) -> None:
+        """``push``: by environment, what clients need to subscribe (URL and public keys), None without an account.
 
-    @cache  # only environments that are there get as far as this
-    def tail(env: str) -> str:
-        return strict_json.dumps({"report_within_s": REPORT_WITHIN_S, "push": push(env)})[1:]
+        ``next_sync_s``: how often clients are asked to sync now.
+        """
+        self._sync = sync
+        self._next_sync_s = next_sync_s
+        # Only environments that are there get as far as this.
+        self._tail = cache(lambda env: strict_json.dumps({"report_within_s": REPORT_WITHIN_S, "push": push(env)})[1:])
 
-    @routes.post("/v1/sync")
-    def synchronize() -> Response:
-        door.parameters(request)
-        client, asked, wait_s = _read(door.body(request, SyncRequest))
-        who, authenticate = caller(), again(authenticator)
+    def answer(self, who: Caller, authenticate: Authenticate, body: SyncRequest) -> Callable[[], bytes]:
+        """Return what makes the answer's text, after a wait where the body asks for one."""
+        client, asked = _read(body)
 
         def answer() -> bytes:
-            text = sync.sync(who, authenticate, client, asked, wait_s, _sync_body)
-            return f'{text}"next_sync_s":{next_sync_s()},{tail(asked.env)}'.encode()
+            text = self._sync.sync(who, authenticate, client, asked, body.wait_s, _sync_body)
+            return f'{text}"next_sync_s":{self._next_sync_s()},{self._tail(asked.env)}'.encode()
 
-        if not wait_s:
-            return render.ready(answer())
-        # Not where a proxy may send anybody's request next on this connection.
-        return held(answer, None if "X-Forwarded-For" in request.headers else sync.rest)
+        return answer
+
+    def rest(self, environ: Mapping[str, Any]) -> Callable[[], None] | None:
+        """Return what is called when a held answer has been sent, None for nothing.
+
+        Nothing where a proxy may send anybody's request next on this connection.
+        """
+        return None if "HTTP_X_FORWARDED_FOR" in environ else self._sync.rest
+
+
+def blueprint(authenticator: Authenticator, sync: Sync, syncs: Syncs) -> Blueprint:
+    """Make the blueprint."""
+    routes = Blueprint("sync", __name__)
+
+    @routes.post(PATH)
+    def synchronize() -> Response:
+        # Nearly all syncs are answered by the shortcut, and never get here.
+        door.parameters(request)
+        body = door.body(request, SyncRequest)
+        answer = syncs.answer(caller(), again(authenticator), body)
+        return held(answer, syncs.rest(request.environ)) if body.wait_s else render.ready(answer())
 
     @routes.get("/v1/namespaces/<namespace>/envs/<env>/watch")
     def watch(namespace: str, env: str) -> Response:
@@ -78,11 +94,11 @@ def blueprint(
     return routes
 
 
-def _read(body: SyncRequest) -> tuple[Client, Asked, float]:
+def _read(body: SyncRequest) -> tuple[Client, Asked]:
     said = body.client
     rejected = said.rejected.reason if said.rejected else None
     client = Client(said.id, said.service, said.host, said.pid, said.sdk, said.transport, rejected)
-    return client, Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view), body.wait_s
+    return client, Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
 
 
 def _since(text: str) -> int | str:
