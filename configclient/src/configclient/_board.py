@@ -157,6 +157,8 @@ class Board:
 
     def judge(self) -> bool:
         """Let `accept` look at what waits for it, if anything does, and tell whether it did. With nothing held."""
+        if self._accept is None:
+            return False
         judged = False
         while (candidate := self._take_candidate()) is not None:
             judged = True
@@ -230,6 +232,8 @@ class Board:
 
     def deliver(self) -> None:
         """Call the listeners of the oldest change, if there is one. With nothing held."""
+        if not self._queue:  # spares whoever has nothing to call the lock, at each turn
+            return
         with self.changed:
             if not self._queue:
                 return

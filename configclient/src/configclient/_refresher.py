@@ -33,6 +33,7 @@ from ._messages import (
     BadFrame,
     Keys,
     Malformed,
+    Part,
     PushOffer,
     UnknownSigner,
     changes_channel,
@@ -237,6 +238,8 @@ class Refresher:
     def _take(self, incoming: Incoming) -> list[Event]:
         """With `changed` held."""
         self._state, events = apply(self._state, incoming)
+        if not events and isinstance(incoming, Part):
+            return events  # it waits for its header: nobody is woken for it
         for event in events:
             if isinstance(event, Swapped):
                 self._on_swapped(event)

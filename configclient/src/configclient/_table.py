@@ -37,7 +37,7 @@ class Entry:
         raise TypeError(NEVER_PICKLED)
 
 
-Entries = Mapping[Name, Entry]
+Entries = dict[Name, Entry]
 Columns = dict[str, dict[Name, Any]]
 """Type, or "any" for all of them, → its keys' values."""
 
@@ -78,17 +78,19 @@ class Table:
         columns = self._columns()
         if not changes:
             return Table(revision, cursor, self.entries, columns)
-        entries = dict(self.entries)
+        # `copy` of a dict with few gaps copies memory, and `dict` takes four times as long: hence in place.
+        entries = self.entries.copy()
         for column in {"any", *self._types_of(changes)}:
-            columns[column] = dict(columns[column])
+            columns[column] = columns[column].copy()
         for name, entry in changes.items():
-            old = entries.pop(name, None)
-            if old is not None:
-                columns["any"].pop(name, None)
-                columns.get(old.type, {}).pop(name, None)
-            if entry is not None:
+            old = entries.get(name)
+            if entry is None:
+                entries.pop(name, None)
+            else:
                 entries[name] = entry
                 _put(columns, name, entry)
+            if old is not None:
+                _drop(columns, name, old, entry)
         return Table(revision, cursor, entries, columns)
 
     def differing(self, other: "Table", names: Iterable[Name]) -> frozenset[Name]:
@@ -118,6 +120,15 @@ def _put(columns: Columns, name: Name, entry: Entry) -> None:
     # A type that this version does not know yet is readable with `get` only.
     if entry.type in columns:
         columns[entry.type][name] = entry.value
+
+
+def _drop(columns: Columns, name: Name, old: Entry, new: Entry | None) -> None:
+    """Take what `old` put from where `new` put nothing."""
+    hidden = new is None or new.value is MISSING
+    if hidden:
+        columns["any"].pop(name, None)
+    if new is None or hidden or new.type != old.type:
+        columns.get(old.type, {}).pop(name, None)
 
 
 EMPTY: Final = Table.of(0, None, {})
