@@ -26,6 +26,7 @@ def web(settings: Settings) -> Program:
         *("--bind", f"{_bracketed(settings.host)}:{settings.port}"),
         *("--workers", str(settings.workers)),
         *("--log-level", settings.log_level),
+        *(("--access-logfile", "-") if settings.access_log else ()),
         "configsvc.app:create_app()",
     ]
     answers = _http_ok(settings.host, settings.port, "/readyz")

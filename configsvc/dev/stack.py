@@ -173,6 +173,7 @@ class Stack:
             port=port,
             workers=self._workers,
             log_level=self._log_level,
+            log_format="text",
         )
 
     def _forget_ready_file(self) -> None:

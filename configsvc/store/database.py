@@ -206,6 +206,7 @@ def _translated(error: psycopg.Error) -> Exception | None:
         case "CSSTL" | "CSKEY":
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
-        log.warning("database: %s", one_line(error))
+        # Not the whole text: what Postgres adds to its message may quote a row.
+        log.warning("database: %s", error.diag.message_primary or one_line(error))
         return Unavailable(_UNAVAILABLE)
     return None
