@@ -9,8 +9,6 @@ import logging
 import os
 import re
 import resource
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +60,6 @@ forwarder_headers = ""
 # What was sent stands in quotes there, and may be a header with a token that a slip has made no header.
 _QUOTING = ("Invalid request from ", "Ignored premature client disconnection")
 
-# Where the workers count, in files of memory: whichever of them is asked for metrics answers for all.
-_METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-
 # A socket to control gunicorn by is one more door, and nothing here uses it.
 control_socket_disable = True
 
@@ -76,9 +71,8 @@ def post_worker_init(worker: Any) -> None:  # noqa: ARG001  # gunicorn's signatu
 
 
 def on_starting(server: Any) -> None:
-    """Keep out of the log what is no request (it is the sender's, and may be secret); make room for metrics."""
+    """Keep out of the log what is no request: it is the sender's, and may be secret."""
     server.log.error_log.addFilter(_cut_quotations)
-    os.environ[_METRICS_DIR] = tempfile.mkdtemp(prefix="configsvc-metrics-", dir=worker_tmp_dir)
 
 
 def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:  # noqa: ARG001  # gunicorn's signature
@@ -88,14 +82,11 @@ def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:  # noq
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
     """Forget what a worker that is gone measured as its present state."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
-
-def on_exit(server: Any) -> None:  # noqa: ARG001  # gunicorn's signature
-    """Remove the metrics with the process."""
-    shutil.rmtree(os.environ[_METRICS_DIR], ignore_errors=True)
 
 
 def _cut_quotations(record: logging.LogRecord) -> bool:
