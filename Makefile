@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml configclient/pyproject.toml constraints.txt
 	@"$(PYTHON)" -m venv .venv
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --build-constraint constraints.txt --group dev \
-	  --editable '.[dev-servers,aws-kms,vault]' --editable 'configclient[cli,keyring]'
+	  --editable '.[dev-servers,aws-kms,vault]' --editable 'configclient[cli,keyring,prometheus]'
 	@touch $@
 
 dev: $(INSTALLED) ## run everything here, in the foreground: http://127.0.0.1:8400 (ARGS="--port 0")

@@ -31,6 +31,7 @@ from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.hub import Hub
 from configsvc.delivery.lookout import Lookout
 from configsvc.delivery.pace import Pace
+from configsvc.delivery.pulse import Pulse
 from configsvc.delivery.reports import Reports
 from configsvc.service.access import Authenticator, Permissions
 from configsvc.service.audit import Audit, Refusals
@@ -50,6 +51,7 @@ from configsvc.service.people import Claiming, People
 from configsvc.service.plans import Plans
 from configsvc.service.promotions import Promotions
 from configsvc.service.rates import Rates
+from configsvc.service.readiness import Probe
 from configsvc.service.reading import Reading
 from configsvc.service.releases import Releases
 from configsvc.service.secrecy import Secrecy
@@ -96,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     plans, watching = Plans(database, history, gate), Watchers(database)
     change_requests = ChangeRequests(database, gate, promotions)
     rates, note = Rates(settings.token_requests_per_s), audit_api.refusals(refusals)
+    pulse = Pulse(settings.redis_url)
     sessions, trail, tokens = Sessions(database), Audit(database), Tokens(database)
 
     app = App(__name__, static_folder=None)
@@ -109,7 +112,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     times = metrics_api.register(app)
     requests.register(app, authenticator, rates, elsewhere=(pages.NAME,))
     app.register_blueprint(openapi.blueprint())
-    app.register_blueprint(health.blueprint(database))
+    app.register_blueprint(health.blueprint(Probe(database, pulse)))
     app.register_blueprint(metrics_api.blueprint(Metrics(database), times))
     app.register_blueprint(catalog_api.blueprint(catalog))
     app.register_blueprint(keys.blueprint(declared, Secrecy(database, secrets, gate)))
@@ -149,7 +152,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = shortcut  # type: ignore[method-assign]  # Flask's own way
     addresses.trust(app, settings.trusted_proxies)
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]
-    app.extensions["configsvc"] = (reports, refusals, hub, database)
+    app.extensions["configsvc"] = (reports, refusals, hub, database, pulse)
     return app
 
 
@@ -178,8 +181,9 @@ def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:
 
 def close(app: Flask) -> None:
     """Stop what the requests have started: threads and connections. For whoever outlives the app."""
-    reports, refusals, hub, database = app.extensions["configsvc"]
+    reports, refusals, hub, database, pulse = app.extensions["configsvc"]
     reports.stop()
     refusals.flush()
     hub.stop()
     database.close()
+    pulse.close()

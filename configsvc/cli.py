@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from configsvc import __version__
+from configsvc import __version__, logs
 from configsvc.domain.policy import ROLES
 from configsvc.errors import SetupError, Unavailable
 
@@ -96,9 +96,11 @@ def serve() -> None:
     from configsvc.settings import Settings
 
     settings = Settings.from_environ()
+    logs.configure(settings.log_level, settings.log_format)
+    log = logging.getLogger("configsvc.serve")
     run_until_stopped(
-        Serve(settings, lambda line: click.echo(line, err=True)),
-        lambda: click.echo(f"configsvc {__version__} serves on {settings.host}:{settings.port}", err=True),
+        Serve(settings, log.warning),
+        lambda: log.info("configsvc %s serves on %s:%d", __version__, settings.host, settings.port),
     )
 
 
@@ -117,9 +119,7 @@ def relay() -> None:
     from configsvc.settings import Settings
 
     settings = Settings.from_environ()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
-    )
+    logs.configure(settings.log_level, settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -1,7 +1,7 @@
-"""How gunicorn runs the API. Address, number of workers and log level come as arguments (``dev/programs.py``).
+"""How gunicorn runs the API. Address, number of workers and what is logged come as arguments (``dev/programs.py``).
 
-Imports nothing of ours: gunicorn reads this file before gevent has patched the standard library, and psycopg decides
-at its import whether it waits in gevent's way.
+Imports nothing of ours but what needs the standard library and gunicorn alone: gunicorn reads this file before gevent
+has patched the standard library, and psycopg decides at its import whether it waits in gevent's way.
 """
 
 import gc
@@ -9,10 +9,11 @@ import logging
 import os
 import re
 import resource
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from configsvc import logs
+from configsvc.gunicorn_log import Logger
 
 # A held request (long poll, stream) is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
 worker_class = "gevent"
@@ -42,9 +43,13 @@ limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 
-# One line per request would be most of the log, and proxies write it better. The audit says who changed what.
+# One line per request would be most of the log, and proxies write it better; CONFIGSVC_ACCESS_LOG asks for it. The
+# audit says who changed what.
 accesslog = None
 errorlog = "-"
+
+# JSON or text (CONFIGSVC_LOG_FORMAT), with ids of requests, and bounded when something fails.
+logger_class = Logger
 
 # Nobody's word about addresses, schemes and paths: the app takes an address from as many proxies as it is told
 # (CONFIGSVC_TRUSTED_PROXIES), and needs nothing else. By default gunicorn would believe whoever is on this machine.
@@ -55,18 +60,8 @@ forwarder_headers = ""
 # What was sent stands in quotes there, and may be a header with a token that a slip has made no header.
 _QUOTING = ("Invalid request from ", "Ignored premature client disconnection")
 
-# Where the workers count, in files of memory: whichever of them is asked for metrics answers for all.
-_METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-
 # A socket to control gunicorn by is one more door, and nothing here uses it.
 control_socket_disable = True
-
-
-def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
-    """Give our own log messages gunicorn's level and place."""
-    logging.basicConfig(
-        level=worker.cfg.loglevel.upper(), format="%(asctime)s [%(process)d] [%(levelname)s] %(name)s: %(message)s"
-    )
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
@@ -76,21 +71,22 @@ def post_worker_init(worker: Any) -> None:  # noqa: ARG001  # gunicorn's signatu
 
 
 def on_starting(server: Any) -> None:
-    """Keep out of the log what is no request (it is the sender's, and may be secret); make room for metrics."""
+    """Keep out of the log what is no request: it is the sender's, and may be secret."""
     server.log.error_log.addFilter(_cut_quotations)
-    os.environ[_METRICS_DIR] = tempfile.mkdtemp(prefix="configsvc-metrics-", dir=worker_tmp_dir)
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:  # noqa: ARG001  # gunicorn's signature
+    """Let what the connection says between two requests be of neither."""
+    logs.about("")
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
     """Forget what a worker that is gone measured as its present state."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
-
-def on_exit(server: Any) -> None:  # noqa: ARG001  # gunicorn's signature
-    """Remove the metrics with the process."""
-    shutil.rmtree(os.environ[_METRICS_DIR], ignore_errors=True)
 
 
 def _cut_quotations(record: logging.LogRecord) -> bool:

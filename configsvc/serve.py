@@ -30,7 +30,9 @@ class Serve:
         self._check()
         with contextlib.ExitStack() as cleanup:
             supervisor = cleanup.enter_context(Supervisor(None, self._report))
-            supervisor.start(programs.web(self._settings), programs.relay(self._settings))
+            metrics = programs.metrics_dir()
+            supervisor.remove_at_end(metrics)
+            supervisor.start(programs.web(self._settings, metrics), programs.relay(self._settings, metrics=metrics))
             self._cleanup = cleanup.pop_all()
 
     def _check(self) -> None:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from configsvc.domain import claims, key_sources, push_accounts, redis_addresses
 from configsvc.domain.policy import Grant
 from configsvc.errors import SetupError
+from configsvc.logs import LogFormat
 
 PREFIX = "CONFIGSVC_"
 #: Belong to the client and to the tests; they are often in the same shell.
@@ -144,6 +145,10 @@ class Settings(BaseModel):
     port: int = Field(default=8400, ge=1, le=65535)
     workers: int = Field(default=2, ge=1, le=64)
     log_level: LogLevel = "info"
+    #: For a collector, or for people.
+    log_format: LogFormat = "json"
+    #: Whether there is a line for each request.
+    access_log: bool = False
     #: Of one token, in each worker.
     token_requests_per_s: int = Field(default=2_000, ge=1, le=1_000_000)
     token_held_max: int = Field(default=10_000, ge=0, le=1_000_000)

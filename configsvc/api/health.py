@@ -3,11 +3,11 @@
 from flask import Blueprint, Response
 
 from configsvc.api import render
-from configsvc.store import releases as store
-from configsvc.store.database import Database
+from configsvc.errors import Unavailable
+from configsvc.service.readiness import Probe
 
 
-def blueprint(database: Database) -> Blueprint:
+def blueprint(probe: Probe) -> Blueprint:
     """Make the blueprint."""
     routes = Blueprint("health", __name__)
 
@@ -17,7 +17,11 @@ def blueprint(database: Database) -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        store.revisions(database)  # Unavailable becomes 503
-        return render.json_response({"status": "ready"})
+        found = probe.readiness()
+        if not found.ready:
+            wrong = ", ".join(f"{part} is {state}" for part, state in found.parts.items() if state != "ok")
+            raise Unavailable(f"not ready: {wrong}", parts=found.parts)
+        status = "ready" if found.whole else "degraded"
+        return render.json_response({"status": status, "parts": found.parts, "unpublished_s": found.unpublished_s})
 
     return routes

@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, g
+from prometheus_client import Gauge
+
+from configsvc import meters
 
 _Wsgi = dict[str, Any]
 _Make = Callable[[], Iterable[bytes]]
+
+POLLS, _STREAMS = meters.held.labels("poll"), meters.held.labels("stream")
 
 
 def held(make: Callable[[], bytes], rest: Callable[[], None] | None = None) -> Response:
@@ -18,7 +23,7 @@ def held(make: Callable[[], bytes], rest: Callable[[], None] | None = None) -> R
 
     ``make`` is called without a context of Flask. ``rest`` is called when the answer has been sent.
     """
-    return _Held(lambda: [make()], rest, content_type="application/json")
+    return _Held(lambda: [make()], rest, POLLS, content_type="application/json")
 
 
 def stream(make: _Make) -> Response:
@@ -26,35 +31,42 @@ def stream(make: _Make) -> Response:
 
     ``make`` returns them, and may wait before and between them; an error that it raises itself is answered as a view's.
     """
-    response = _Held(make, None, content_type="text/event-stream")
+    response = _Held(make, None, _STREAMS, content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events until it has a bufferful
     response.headers["Cache-Control"] = "no-store, no-transform"  # nor is a proxy to compress them
     return response
 
 
 class _Held(Response):
-    def __init__(self, make: _Make, rest: Callable[[], None] | None, content_type: str) -> None:
+    def __init__(self, make: _Make, rest: Callable[[], None] | None, now: Gauge, content_type: str) -> None:
         super().__init__(content_type=content_type)
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy's way to say it
-        self._make, self._rest, self._request_id = make, rest, g.request_id
+        self._make, self._rest, self._now, self._request_id = make, rest, now, g.request_id
 
     def __call__(self, environ: _Wsgi, start_response: Any) -> Iterator[bytes]:
         # The response's own __call__ looks for much that these answers never have: a quarter of the time that it took
         # to answer thousands who wake at once.
         headers = self.headers.to_wsgi_list()
-        return serve(self._app, self._make, self._rest, self._request_id, headers, environ, start_response)
+        return serve(self._app, self._make, self._rest, self._now, self._request_id, headers, environ, start_response)
+
+
 
 
 def serve(
     app: Flask,
     make: _Make,
     rest: Callable[[], None] | None,
+    now: Gauge,
     request_id: str,
     headers: Sequence[tuple[str, str]],
     environ: _Wsgi,
     start_response: Any,
 ) -> Iterator[bytes]:
-    """Answer as WSGI does, when asked for the first bytes. An error in ``make`` is answered as ``app`` answers it."""
+    """Answer as WSGI does, when asked for the first bytes. An error in ``make`` is answered as ``app`` answers it.
+
+    ``now`` counts it until the last ones are sent, or nobody wants them.
+    """
+    now.inc()
     try:
         parts = make()
     except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
@@ -63,6 +75,8 @@ def serve(
         length = [("Content-Length", str(sum(map(len, parts))))] if isinstance(parts, list) else []
         start_response("200 OK", [*headers, *length])
         yield from parts if environ["REQUEST_METHOD"] != "HEAD" else ()
+    finally:
+        now.dec()
     if rest is not None:
         rest()
 

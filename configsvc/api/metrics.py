@@ -1,7 +1,7 @@
 """``GET /metrics``, in Prometheus' text format; named by its conventions (https://prometheus.io/docs/practices/naming).
 
-How long requests take is counted by each worker, in files that all of them can read (``PROMETHEUS_MULTIPROC_DIR``,
-which ``gunicorn_conf.py`` makes): whichever worker is asked answers for all. The rest is read from the database.
+How long requests take, and what ``meters`` has, is counted by each process, in files that all of them can read
+(``dev/programs.py``): whichever worker is asked answers for all. The rest is read from the database.
 """
 
 import os
@@ -14,12 +14,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from configsvc import __version__
+from configsvc import __version__, meters
 from configsvc.api import door
 from configsvc.api.requests import caller
 from configsvc.service.metrics import Figures, Metrics
 
-MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 #: Seconds. Reads take a few milliseconds, commits some more; beyond 2.5 s somebody has given up.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -72,10 +71,11 @@ def blueprint(metrics: Metrics, times: Times) -> Blueprint:
         door.parameters(request)
         figures = metrics.figures(caller())
         registry = CollectorRegistry()
-        if MULTIPROC_DIR in os.environ:
+        if meters.MULTIPROC_DIR in os.environ:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
             registry.register(times.registry)
+            registry.register(meters.REGISTRY)
         registry.register(_Families(figures))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_1_0_0)
 

@@ -3,11 +3,12 @@
 import re
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from flask import Flask, Response, g, request
 
+from configsvc import logs
 from configsvc.api import addresses
 from configsvc.errors import Malformed
 from configsvc.service.access import CACHE_S, Authenticate, Authenticator, Caller
@@ -39,7 +40,7 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: 
     def begin() -> None:
         # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
         time.sleep(0)
-        g.request_id = id_of(request.environ)
+        g.request_id = take_id(request.environ, request.url_rule.rule if request.url_rule else "")
         g.address = addresses.of(request.environ)
         if request.endpoint not in OPEN and request.endpoint is not None and request.blueprint not in elsewhere:
             g.caller = again(authenticator)(since=time.monotonic() - (CACHE_S if is_reading() else 0))
@@ -59,10 +60,13 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: 
     app.after_request(end)
 
 
-def id_of(environ: Mapping[str, Any]) -> str:
-    """Return the id that the request was given on its way, or a new one."""
+def take_id(environ: dict[str, Any], route: str) -> str:
+    """Return the id that the request was given on its way, or a new one; the log is about it from now on."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    logs.about(request_id)
+    environ[logs.ROUTE] = route
+    return request_id
 
 
 def is_reading() -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 
 from configsvc.api import addresses, door, requests
-from configsvc.api.held import problem, serve
+from configsvc.api.held import POLLS, problem, serve
 from configsvc.api.metrics import Times
 from configsvc.api.models import SyncRequest
 from configsvc.api.sync import PATH, Syncs
@@ -50,7 +50,7 @@ class Shortcut:
         length = environ.get("CONTENT_LENGTH") or ""
         if not door.NUMBER.fullmatch(length) or int(length) > door.BODY_BYTES_MAX:
             return self._flask(environ, start_response)
-        began, request_id = time.perf_counter(), requests.id_of(environ)
+        began, request_id = time.perf_counter(), requests.take_id(environ, PATH)
         try:
             return self._answer(environ, start_response, began, request_id)
         except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
@@ -69,7 +69,7 @@ class Shortcut:
         if body.wait_s:
             self._times.add("POST", PATH, 200, began)
             rest = self._syncs.rest(environ)
-            return serve(self._app, lambda: [make()], rest, request_id, headers, environ, start_response)
+            return serve(self._app, lambda: [make()], rest, POLLS, request_id, headers, environ, start_response)
         text = make()
         self._times.add("POST", PATH, 200, began)
         start_response("200 OK", [*headers, ("Content-Length", str(len(text)))])

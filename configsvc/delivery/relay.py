@@ -41,6 +41,7 @@ from uuid import uuid4
 import psycopg
 import redis
 
+from configsvc import meters
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.accounts import PushAccounts
 from configsvc.delivery.bell import Bell
@@ -170,6 +171,7 @@ class _Relay:
         for batch in _batches(rendered):
             self._send([message for _, release_messages in batch for message in release_messages])
             outbox.mark(connection, env_id, [release["revision"] for release, _ in batch])
+            meters.published.inc(len(batch))
 
     def _send(self, outgoing: Sequence[Message]) -> None:
         # The last look before the network: we may have been frozen at any point since the renewal.

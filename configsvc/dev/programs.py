@@ -3,11 +3,13 @@
 import http.client
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 
+from configsvc import meters
 from configsvc.dev.process import Program
 from configsvc.settings import PREFIX, Settings
 
@@ -18,30 +20,37 @@ _STOP_TIMEOUT_S = 4.0
 _CWD = Path("/")
 
 
-def web(settings: Settings) -> Program:
-    """The gunicorn that serves the API."""
+def metrics_dir() -> Path:
+    """Make the folder where the web workers and the relay of one start count, in files of memory."""
+    memory = Path("/dev/shm")  # noqa: S108  # the folder is private
+    return Path(tempfile.mkdtemp(prefix="configsvc-metrics-", dir=memory if memory.is_dir() else None))
+
+
+def web(settings: Settings, metrics: Path | None = None) -> Program:
+    """The gunicorn that serves the API. ``metrics``: of ``metrics_dir``; None: each worker tells of itself alone."""
     argv = [
         *(sys.executable, "-m", "gunicorn"),
         *("--config", "python:configsvc.gunicorn_conf"),
         *("--bind", f"{_bracketed(settings.host)}:{settings.port}"),
         *("--workers", str(settings.workers)),
         *("--log-level", settings.log_level),
+        *(("--access-logfile", "-") if settings.access_log else ()),
         "configsvc.app:create_app()",
     ]
     answers = _http_ok(settings.host, settings.port, "/readyz")
     # Who answers to everybody has no use for the keys to Redis' accounts.
-    environ = _environ(settings.model_copy(update={"redis_admin_url": None}))
+    environ = _environ(settings.model_copy(update={"redis_admin_url": None}), metrics)
     return Program("web", argv, answers, env=environ, cwd=_CWD, stop_timeout_s=_STOP_TIMEOUT_S)
 
 
-def relay(settings: Settings, number: int = 1) -> Program:
-    """One relay. Several may run; one of them leads."""
+def relay(settings: Settings, number: int = 1, metrics: Path | None = None) -> Program:
+    """One relay. Several may run; one of them leads. ``metrics``: as ``web`` takes it, who shows the relay's, too."""
     return Program(
         "relay" if number == 1 else f"relay-{number}",
         [sys.executable, "-m", "configsvc", "relay"],
         # It serves nobody; its session in the database shows that it works.
         lambda: _relay_sessions(settings.database_url) >= number,
-        env=_environ(settings),
+        env=_environ(settings, metrics),
         cwd=_CWD,
         stop_timeout_s=_STOP_TIMEOUT_S,
     )
@@ -59,10 +68,11 @@ def _relay_sessions(database_url: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _environ(settings: Settings) -> dict[str, str]:
+def _environ(settings: Settings, metrics: Path | None) -> dict[str, str]:
     """Our surroundings, with exactly these settings."""
+    counting = {} if metrics is None else {meters.MULTIPROC_DIR: str(metrics)}
     others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return {**others, **settings.to_environ()}
+    return {**others, **settings.to_environ(), **counting}
 
 
 def _bracketed(host: str) -> str:

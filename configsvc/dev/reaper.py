@@ -2,9 +2,9 @@
 
 Runs as a process and a session of its own, from the standard library alone, so that it starts in milliseconds. Its
 standard input is a pipe whose other end the supervisor holds. Lines: ``<pid> <signal>`` for a new process group,
-``-<pid>`` for one that has ended, ``!<path>`` for a file that only means something while the supervisor lives. At the
-end of input those files are removed, and every group that is left gets its signal, then SIGCONT in case it is frozen,
-and soon after that SIGKILL.
+``-<pid>`` for one that has ended, ``!<path>`` for a file or folder that only means something while the supervisor
+lives. At the end of input those files are removed, and every group that is left gets its signal, then SIGCONT in case
+it is frozen, and soon after that SIGKILL; then the folders are removed, in which nobody writes any more.
 """
 
 import contextlib
@@ -54,6 +54,11 @@ def main() -> None:
         groups = {pid: number for pid, number in groups.items() if _signal_group(pid, 0)}
     for pid in groups:
         _signal_group(pid, signal.SIGKILL)
+    if folders := [file for file in files if os.path.isdir(file)]:  # noqa: PTH112
+        import shutil
+
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -99,8 +99,10 @@ class Stack:
             self._supervisor = supervisor
             self._start_servers(data, supervisor)
             settings = self._settings(data, port)
-            relays = [programs.relay(settings, number + 1) for number in range(self._relays)]
-            supervisor.start(*map(self._wrapped, (programs.web(settings), *relays)))
+            metrics = programs.metrics_dir()
+            supervisor.remove_at_end(metrics)
+            relays = [programs.relay(settings, number + 1, metrics) for number in range(self._relays)]
+            supervisor.start(*map(self._wrapped, (programs.web(settings, metrics), *relays)))
             self.url = f"http://{ports.LOOPBACK}:{port}"
             self._announce(data)
             self._cleanup = cleanup.pop_all()
@@ -173,6 +175,7 @@ class Stack:
             port=port,
             workers=self._workers,
             log_level=self._log_level,
+            log_format="text",
         )
 
     def _forget_ready_file(self) -> None:

@@ -46,7 +46,7 @@ class Supervisor:
         return next(part for wave in self._waves for part in wave if part.name == name)
 
     def remove_at_end(self, file: Path) -> None:
-        """Have this file removed when everything is stopped, or this process vanishes."""
+        """Have this file or folder removed when everything is stopped, or this process vanishes."""
         self._spawner.remove_at_end(file)
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -13,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from configsvc import meters
 from configsvc.errors import (
     Conflict,
     NotApproved,
@@ -33,6 +35,8 @@ Params = Mapping[str, object]
 POOL_SIZE_MAX = 10
 #: How long a request waits for a connection before it answers 503.
 POOL_WAIT_S = 3.0
+#: A connection that is free is there in microseconds. To count each of those would cost more than it tells.
+_WAIT_S_MIN = 0.001
 #: The pool gives up a connection attempt after this time and begins anew at the next request. Left alone it would
 #: back off for minutes and come back long after Postgres did.
 RECONNECT_S = 1.0
@@ -123,10 +127,14 @@ class Database:
             Unavailable: Postgres does not answer, or took too long.
             Conflict, RevisionMismatch, ReviewRequired, PayloadTooLarge, StalePlan: as ``commit_release`` decided.
         """
+        began = time.perf_counter()
         try:
             with self._opened().connection() as connection:
+                _count_wait(time.perf_counter() - began)
                 yield connection
         except PoolTimeout as error:
+            _count_wait(time.perf_counter() - began)
+            meters.database_errors.inc()
             raise Unavailable(_UNAVAILABLE) from error
         except psycopg.Error as error:
             if (ours := _translated(error)) is None:
@@ -183,6 +191,12 @@ def connect(database_url: str, **options: Any) -> Connection:
     )
 
 
+def _count_wait(seconds: float) -> None:
+    if seconds > _WAIT_S_MIN:
+        meters.pool_waits.inc()
+        meters.pool_wait_seconds.inc(seconds)
+
+
 def one_line(error: psycopg.Error) -> str:
     """Return the driver's message for an operator, who gets one line."""
     return " ".join(str(error).split())
@@ -206,6 +220,8 @@ def _translated(error: psycopg.Error) -> Exception | None:
         case "CSSTL" | "CSKEY":
             return StalePlan(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
-        log.warning("database: %s", one_line(error))
+        meters.database_errors.inc()
+        # Not the whole text: what Postgres adds to its message may quote a row.
+        log.warning("database: %s", error.diag.message_primary or one_line(error))
         return Unavailable(_UNAVAILABLE)
     return None

@@ -5,6 +5,7 @@ lets all who wait go on, and tries again.
 """
 
 import time
+from functools import cache
 from typing import LiteralString
 
 import psycopg
@@ -135,6 +136,12 @@ def _told(blocker: tuple[int, str, str, int | None] | None) -> str:
         f", for the longest time ({age_s or 0} s) by process {pid}, role {role}, {application or 'no name'}: "
         f"wait for its end, or SELECT pg_terminate_backend({pid}), and run it again"
     )
+
+
+@cache
+def known() -> frozenset[str]:
+    """Return the names of the migrations that this code comes with."""
+    return frozenset(_available())
 
 
 def _available() -> list[str]:

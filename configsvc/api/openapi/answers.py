@@ -66,10 +66,31 @@ class Alive(Answer):
     status: Literal["ok"]
 
 
+class Parts(Answer):
+    """Each part in a word."""
+
+    postgres: Literal["ok", "down"]
+    schema_: Annotated[
+        Literal["ok", "behind", "ahead", "unknown"],
+        Field(alias="schema", description="`behind`: run `configsvc migrate`; `ahead`: a newer configsvc has"),
+    ]
+    redis: Literal["ok", "down"]
+    relay: Annotated[
+        Literal["ok", "late", "none", "unknown"],
+        Field(description="`late`: a release has waited for over 5 s to be published; `none`: no relay leads"),
+    ]
+
+
 class Ready(Answer):
     """The process can serve."""
 
-    status: Literal["ready"]
+    status: Annotated[
+        Literal["ready", "degraded"], Field(description="`degraded`: changes may not be pushed, and clients poll")
+    ]
+    parts: Parts
+    unpublished_s: Annotated[
+        float, Field(description="the age of the oldest release that no relay has published", examples=[0.0])
+    ]
 
 
 class Metrics(RootModel[str]):

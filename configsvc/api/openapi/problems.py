@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from configsvc.api.models import KeyName, NamespaceName
-from configsvc.api.openapi.answers import Answer, Revision
+from configsvc.api.openapi.answers import Answer, Parts, Revision
 from configsvc.api.problems import STATUS
 
 #: When each code is answered, and an example of its ``detail``.
@@ -72,6 +72,7 @@ class Collision(Answer):
 
 _RequestUrl = Annotated[str, Field(description="where to propose it", examples=["/v1/envs/production/requests"])]
 _MORE: dict[str, dict[str, Any]] = {
+    "unavailable": {"parts": (Parts | None, Field(default=None, description="of `/readyz`: each part in a word"))},
     "review_required": {"request_url": (_RequestUrl, ...)},
     "forbidden": {
         "request_url": (_RequestUrl | None, Field(default=None, description="where to propose it instead, if one may"))

@@ -90,7 +90,7 @@ def test_one_release_costs_one_look_up_of_each_kind(
         monkeypatch.setattr(config, name, partial(noting, looks.append, name, plain))
     held = [Held(lambda: sync(service, first["cursor"], first["view"], wait_s=5)) for _ in range(20)]
     held += [Held(lambda: service.get(f"{WATCH}").json) for _ in range(20)]
-    _, _, hub, _ = ops.app.extensions["configsvc"]
+    hub = ops.app.extensions["configsvc"][2]
     wait_until(lambda: hub._look("staging").over._waiting == len(held))
     looked_up = counted["looked up"]
     looks.clear()

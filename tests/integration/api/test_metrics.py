@@ -3,9 +3,14 @@
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from configsvc import meters
+from configsvc.store.database import POOL_SIZE_MAX, Database
+from tests.delivery import wait_until
 from tests.integration.api.conftest import BREAK_GLASS, Caller
 
 #: Reports of clients are written every second.
@@ -77,6 +82,38 @@ def test_it_times_requests_by_their_routes(admin: Caller) -> None:
     assert count("PUT", "/v1/namespaces/<namespace>/envs/<env>/config/<key>", 200) == 2
     assert count("", "", 404) == 2
     assert count("", "", 405) == 1
+
+
+def test_it_counts_what_is_held(admin: Caller) -> None:
+    """A poll is counted until it is answered."""
+    polls = ("configsvc_held_requests", (("kind", "poll"),))
+    scope = "/v1/namespaces/payments/envs/staging"
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(admin.get, f"{scope}/watch?since=0&timeout=20")
+        wait_until(lambda: samples(admin)[polls] == 1)
+        admin.put(f"{scope}/config/limit", {"value": 1, "type": "int"})
+        assert answer.result().json["has_changes"]
+    assert samples(admin)[polls] == 0
+
+
+def test_it_counts_waits_for_postgres(admin: Caller) -> None:
+    """Whoever finds no connection free is counted, with the time that it took."""
+
+    def waits() -> tuple[float, ...]:
+        names = ("configsvc_database_pool_waits_total", "configsvc_database_pool_wait_seconds_total")
+        return tuple(meters.REGISTRY.get_sample_value(name) or 0.0 for name in names)
+
+    database: Database = admin.app.extensions["configsvc"][3]
+    with ExitStack() as taken, ThreadPoolExecutor(1) as threads:
+        for _ in range(POOL_SIZE_MAX):
+            taken.enter_context(database.connection())
+        before = waits()
+        answer = threads.submit(admin.get, "/v1/envs")
+        wait_until(lambda: database._opened().get_stats()["requests_waiting"] > 0)
+        taken.close()
+        assert answer.result().status_code == 200
+    assert waits()[0] >= before[0] + 1
+    assert waits()[1] > before[1]
 
 
 def test_it_tells_of_what_the_caller_may_read(admin: Caller, limited: Callable[..., Caller]) -> None:

@@ -162,6 +162,6 @@ def test_a_bug_shows_a_request_id_and_nothing_else(app: Flask, ops: Caller, capl
 
 
 def test_health_needs_no_token(caller: Callable[[str | None], Caller]) -> None:
-    """``/healthz`` and ``/readyz`` answer anybody, and tell nothing but that they do."""
+    """``/healthz`` and ``/readyz`` answer anybody."""
     assert caller(None).get("/healthz").json == {"status": "ok"}
-    assert caller(None).get("/readyz").json == {"status": "ready"}
+    assert caller(None).get("/readyz").status_code == 200

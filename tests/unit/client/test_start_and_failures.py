@@ -215,3 +215,16 @@ def test_importing_the_client_leaves_redis_alone() -> None:
     """The command line, and whoever only imports, does not pay for redis; the first client with push does."""
     program = "import sys, configclient; sys.exit(any(name.partition('.')[0] == 'redis' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_failing_polls_are_told_once(service: ServiceDouble, start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """The log has a line for each change of state, and none for each poll that fails."""
+    client = start(push=False, poll_interval_s=0.05)
+    caplog.set_level("INFO", logger="configclient")
+    caplog.clear()
+    service.canned.extend(problem(503, "unavailable") for _ in range(6))
+    deadline = time.monotonic() + WAIT_S
+    while service.canned or client.status().state != "live":
+        assert time.monotonic() < deadline, client.status()
+        time.sleep(0.01)
+    assert [record.args[1] for record in caplog.records] == ["offline", "live"]
