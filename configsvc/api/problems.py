@@ -57,7 +57,9 @@ def _http_error(error: HTTPException) -> Response:
     if status == 413:
         return _request_error(PayloadTooLarge(BODY_TOO_LARGE))
     if status == 404:
-        return _problem("not_found", "there is nothing at this address: /openapi.json says what there is")
+        return _problem(
+            "not_found", "there is nothing at this address: /openapi.json says what there is, and the pages are at /ui/"
+        )
     response = _problem(_CODE.get(status, "malformed"), error.description or HTTPStatus(status).phrase)
     if allow := dict(error.get_headers()).get("Allow"):
         response.headers["Allow"] = allow

@@ -10,7 +10,16 @@ from tests.docs.blocks import blocks_of
 from tests.docs.runner import Page
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "configclient/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# These start servers of other people's, one after the other.
+LONG = {"docs/frameworks.md"}
+PAGES = [
+    pytest.param(ROOT / page, id=page, marks=[pytest.mark.chaos_long] if page in LONG else [])
+    for page in [
+        "README.md",
+        "configclient/README.md",
+        *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+    ]
+]
 # One stack for all pages, in their order: later ones show what earlier ones have set.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
 
@@ -28,7 +37,7 @@ def stack(data_dir: Path) -> Iterator[Stack]:
         yield running
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_the_page(
     page: Path, stack: Stack, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
