@@ -167,7 +167,14 @@ def test_the_pages_are_for_everybody(
     sign_in(page, stack, "admin")
     setting = f"/ui/namespaces/{namespace}/development/rate_limit"
     release = page.get_by_role("link", name="Release").first.get_attribute("href")
-    paths = ["/ui/", "/ui/find?q=limit", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history"]
+    paths = [
+        "/ui/",
+        "/ui/find?q=limit",
+        f"/ui/namespaces/{namespace}",
+        setting,
+        f"{setting}/history",
+        "/ui/envs/development/history",
+    ]
     paths += [release or "", f"{release}/rollout", "/ui/envs/development/watchers", "/ui/requests", "/ui/nothing"]
     paths += [
         "/ui/audit?actor=ops",
