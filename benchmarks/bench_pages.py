@@ -38,14 +38,14 @@ def main() -> None:
         folder.chmod(0o755)  # as root, Postgres runs as somebody else
         with Stack(folder / "data", workers=1) as stack:
             for size in SIZES:
-                _prepare(stack, size)
+                prepare(stack, size)
             cookie = _sign_in(stack)
             viewer = f"Bearer {stack.tokens['viewer']}"
-            path = f"/v1/namespaces/{_namespace(1_000)}/envs/development/config"
+            path = f"/v1/namespaces/{namespace_of(1_000)}/envs/development/config"
             pages = {
-                "1,000": _namespace(1_000),
-                "search": f"{_namespace(1_000)}?q=setting.77",
-                "5,000": _namespace(5_000),
+                "1,000": namespace_of(1_000),
+                "search": f"{namespace_of(1_000)}?q=setting.77",
+                "5,000": namespace_of(5_000),
             }
             requests = {"snapshot": Request.of(stack.url, "GET", path, 200, Authorization=viewer)} | {
                 name: Request.of(stack.url, "GET", f"/ui/namespaces/{page}", 200, Cookie=cookie, Accept_Encoding="gzip")
@@ -55,13 +55,14 @@ def main() -> None:
             _report_bytes(stack, cookie)
 
 
-def _namespace(size: int) -> str:
+def namespace_of(size: int) -> str:
+    """Name the namespace that has so many keys."""
     return f"bench-{size}"
 
 
-def _prepare(stack: Stack, size: int) -> None:
+def prepare(stack: Stack, size: int) -> None:
     """Make a namespace of so many keys, with values that look like real ones, and a tenth of them that differ."""
-    name = _namespace(size)
+    name = namespace_of(size)
     send(stack, "admin", "POST", "/v1/namespaces", {"name": name})
     keys = [
         {"key": f"service.{n % 40}.setting.{n}", "type": "int", "description": f"Of part {n % 97} of the service"}
@@ -113,13 +114,13 @@ def _report_bytes(stack: Stack, cookie: str) -> None:
     """Print what the page of 1,000 keys transfers, with style and scripts."""
     headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
     sizes = {}
-    for path in (f"namespaces/{_namespace(1_000)}", *ASSETS):
+    for path in (f"namespaces/{namespace_of(1_000)}", *ASSETS):
         sizes[path] = len(_http(stack, "GET", f"/ui/{path}", headers).read())
-    page = sizes[f"namespaces/{_namespace(1_000)}"]
+    page = sizes[f"namespaces/{namespace_of(1_000)}"]
     total = sum(sizes.values())
     verdict = "ok" if total <= VISIT_BYTES else "missed"
     print(f"bytes     {page / 1024:7.1f} KiB, with style and scripts {total / 1024:.1f} KiB (target 200: {verdict})")
-    rest = len(gzip.decompress(_http(stack, "GET", f"/ui/namespaces/{_namespace(1_000)}", headers).read()))
+    rest = len(gzip.decompress(_http(stack, "GET", f"/ui/namespaces/{namespace_of(1_000)}", headers).read()))
     print(f"          {rest / 1024:7.1f} KiB before compression")
 
 

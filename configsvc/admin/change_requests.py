@@ -79,4 +79,5 @@ def _page(requests: ChangeRequests, request_id: int, problem: str = "") -> str:
         digest=shown.request["digest"].hex(),
         comment=request.form.get("comment", "") if problem else "",
         problem=problem,
+        waits=shown.mine and shown.request["status"] == "open",
     )

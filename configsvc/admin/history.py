@@ -1,5 +1,6 @@
 """What was, who changed it, and the ways back: a preview of each, then a new release."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -17,6 +18,8 @@ from configsvc.service.history import History
 from configsvc.service.plans import Plans
 
 Answer = Response | str | tuple[str, int]
+#: Settings of a release that the timeline names; its own page has all.
+_CHANGED_MAX = 3
 
 
 def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, requests: ChangeRequests) -> None:
@@ -35,12 +38,13 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
         before = _end_of_day(history, env) if request.args.get("on") else number(request.args.get("before"))
         envs = catalog.environments(who)  # before the releases: what comes in between is news
         releases, following = history.releases(who, env, namespace, before, ITEMS)
+        changed = history.changed(env, releases, _CHANGED_MAX + 1)
         return render_template(
             "timeline.html",
             env=env,
             envs=envs,
             namespace=namespace,
-            releases=releases,
+            releases=[{**release, **_named(changed.get(release["revision"], ()))} for release in releases],
             following=following,
             start="before" in request.args or bool(request.args.get("on")),
         )
@@ -83,6 +87,10 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
             )
         except (Conflict, ValidationFailed) as error:
             return _versions(history, namespace, env, key, problem=error.detail), 409
+
+
+def _named(changed: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    return {"changed": [row["name"] for row in changed[:_CHANGED_MAX]], "more": len(changed) > _CHANGED_MAX}
 
 
 def _end_of_day(history: History, env: str) -> int:

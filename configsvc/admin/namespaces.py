@@ -1,11 +1,13 @@
-"""A namespace: all its settings, environments side by side."""
+"""Settings, environments side by side: all of a namespace, and what is found in any of them."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, render_template, request, url_for
 
 from configsvc.admin.guard import caller, session_id
+from configsvc.admin.paging import every_page
 from configsvc.admin.rendering import shown
 from configsvc.domain.policy import Action
 from configsvc.service.access import Caller, not_found
@@ -17,6 +19,8 @@ from configsvc.store.database import Row
 #: Beside each other on one page; the others are chosen.
 ENVS_MAX = 5
 _QUERY_CHARACTERS_MAX = 200
+#: Of a search through all namespaces: settings that are shown, and that are looked at.
+_FOUND_MAX, _KEYS_MAX = 200, 20_000
 
 
 @dataclass(frozen=True)
@@ -54,24 +58,31 @@ class Line:
         return any(query in text.lower() for text in texts)
 
 
+@dataclass(frozen=True)
+class Found:
+    """The settings of one namespace that hold what is looked for, and where its environments are."""
+
+    namespace: str
+    envs: Sequence[Row]
+    columns: Sequence[Column]
+    lines: Sequence[Line]
+
+
 def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons, drafts: Drafts) -> None:
-    """Add the page."""
+    """Add the pages."""
 
     @routes.get("/namespaces/<namespace>", endpoint="namespace")
     def show(namespace: str) -> str:
         who = caller()
-        readable = _readable(catalog, who, namespace)
+        readable = _readable(who, catalog.environments(who), namespace)
+        if not readable:
+            raise not_found(namespace, None)
         chosen = [row for row in readable if row["name"] in request.args.getlist("env")]
         envs = (chosen or readable)[:ENVS_MAX]
-        query = request.args.get("q", "")[:_QUERY_CHARACTERS_MAX]
+        query, sought = _query()
         differing = "differs" in request.args
-        comparison = comparisons.compare(who, namespace, [row["name"] for row in envs])
-        lines = [Line(compared, [_cell(compared, row) for row in compared.rows]) for compared in comparison.keys]
-        found = [
-            line
-            for line in lines
-            if line.has(query.strip().lower()) and not (differing and line.compared.same is not False)
-        ]
+        lines = _lines(comparisons, who, namespace, envs)
+        found = [line for line in lines if line.has(sought) and not (differing and line.compared.same is not False)]
         return render_template(
             "namespace.html",
             namespace=namespace,
@@ -85,13 +96,47 @@ def add(routes: Blueprint, catalog: Catalog, comparisons: Comparisons, drafts: D
             may_declare=who.may(Action.DECLARE, namespace, None),
         )
 
+    @routes.get("/find", endpoint="find")
+    def find() -> str:
+        query, sought = _query()
+        found, whole = _find(catalog, comparisons, drafts, sought) if sought else ([], True)
+        count = sum(len(each.lines) for each in found)
+        return render_template("find.html", query=query, sought=sought, found=found, whole=whole, count=count)
 
-def _readable(catalog: Catalog, who: Caller, namespace: str) -> Sequence[Row]:
-    """Return the environments in which the caller may read a namespace; NotFound where there is none."""
-    envs = [row for row in catalog.environments(who) if who.may(Action.READ, namespace, row["name"])]
-    if not envs:
-        raise not_found(namespace, None)
-    return envs
+
+def _find(catalog: Catalog, comparisons: Comparisons, drafts: Drafts, sought: str) -> tuple[list[Found], bool]:
+    """Return where something is, and whether all settings were looked at: it ends when enough was found, or seen."""
+    who, envs = caller(), catalog.environments(caller())
+    names = sorted(row["name"] for row in every_page(partial(catalog.namespaces, who)))
+    found: list[Found] = []
+    room, looks = _FOUND_MAX, _KEYS_MAX
+    for namespace in names:
+        if room <= 0 or looks <= 0:
+            return found, False
+        if not (columns := _readable(who, envs, namespace)[:ENVS_MAX]):
+            continue
+        lines = _lines(comparisons, who, namespace, columns)
+        good = [line for line in lines if line.has(sought)]
+        if good:
+            drafted = drafts.names(session_id(), namespace)
+            found.append(Found(namespace, columns, _columns(namespace, columns, drafted), good[:room]))
+        room, looks = room - len(good), looks - len(lines)
+    return found, room >= 0
+
+
+def _query() -> tuple[str, str]:
+    """Return what is looked for, as it was typed, and as it is compared."""
+    query = request.args.get("q", "")[:_QUERY_CHARACTERS_MAX]
+    return query, query.strip().lower()
+
+
+def _lines(comparisons: Comparisons, who: Caller, namespace: str, envs: Sequence[Row]) -> list[Line]:
+    comparison = comparisons.compare(who, namespace, [row["name"] for row in envs])
+    return [Line(compared, [_cell(compared, row) for row in compared.rows]) for compared in comparison.keys]
+
+
+def _readable(who: Caller, envs: Sequence[Row], namespace: str) -> Sequence[Row]:
+    return [row for row in envs if who.may(Action.READ, namespace, row["name"])]
 
 
 def _columns(namespace: str, envs: Sequence[Row], drafted: Collection[tuple[str, str]]) -> list[Column]:

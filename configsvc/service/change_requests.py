@@ -60,13 +60,17 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Shown:
-    """A request with all that a reviewer needs. ``may``: the steps that this caller can take now."""
+    """A request with all that a reviewer needs.
+
+    ``may``: the steps that this caller can take now. ``mine``: it counts as theirs, so they don't approve it.
+    """
 
     request: Row
     changes: Sequence[Row]
     reviews: Sequence[Row]
     watchers: dict[str, object]
     may: Sequence[str]
+    mine: bool
 
 
 class ChangeRequests:
@@ -266,7 +270,8 @@ class ChangeRequests:
         request = _visible_request(connection, caller, request_id)
         watchers = watch_store.affected(connection, request["env"], request["namespaces"])
         said = store.reviews(connection, request_id)
-        return Shown(request, store.changes(connection, request), said, watchers, _may(caller, request))
+        changes, mine = store.changes(connection, request), _is_mine(caller, request)
+        return Shown(request, changes, said, watchers, _may(caller, request), mine)
 
     @contextmanager
     def _locked(self, caller: Caller, request_id: int) -> Iterator[tuple[Connection, Row, Row]]:
@@ -354,16 +359,20 @@ def _changes_something(change: Proposed, base: Row) -> bool:
     return change.secret is not None or base["fingerprint"] is not None or change.text != base["value"]
 
 
+def _is_mine(caller: Caller, request: Row) -> bool:
+    return bool(caller.principal == request["principal"])
+
+
 def _may(caller: Caller, request: Row) -> Sequence[str]:
     """Name the steps that the caller can take now, so that tools show only those."""
-    mine = caller.principal == request["principal"]
+    mine = _is_mine(caller, request)
     protected = bool(request["review_required"])
 
     def may(action: Action) -> bool:
         return all(caller.may(action, namespace, request["env"], protected) for namespace in request["namespaces"])
 
     rights = {
-        "approve": may(Action.APPROVE) and not mine,
+        "approve": may(Action.APPROVE) and not mine and caller.name not in request["approved_by"],
         "reject": may(Action.APPROVE),
         "comment": may(Action.PROPOSE),
         "edit": mine and may(Action.PROPOSE),

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from configsvc.domain import cursors
 from configsvc.domain.policy import Action
@@ -67,7 +70,7 @@ class History:
 
     def releases(
         self, caller: Caller, env: str, namespace: str | None, before: int, limit: int
-    ) -> tuple[Sequence[Mapping[str, object]], int | None]:
+    ) -> tuple[Sequence[Mapping[str, Any]], int | None]:
         """Return a page of the releases that touch what the caller may read, newest first."""
         caller.require(Action.READ, namespace, env)
         self._release(env, 0)
@@ -76,6 +79,17 @@ class History:
         rows = store.releases(self._database, env, namespace, before, limit)
         visible = [seen for row in rows if (seen := _visible(caller, env, row))]
         return visible, rows[-1]["revision"] if len(rows) == limit else None
+
+    def changed(self, env: str, releases: Sequence[Mapping[str, Any]], limit: int) -> Mapping[int, Sequence[Row]]:
+        """Return the first settings that each release changed, ``limit`` at most, by revision.
+
+        ``releases``: as the caller sees them. Settings of their namespaces alone are returned.
+        """
+        namespaces = {name for release in releases for name in release["namespaces"]}
+        rows = store.changed(
+            self._database, env, [release["revision"] for release in releases], sorted(namespaces), limit
+        )
+        return {revision: list(each) for revision, each in groupby(rows, itemgetter("revision"))}
 
     def visible(self, caller: Caller, env: str, revision: int) -> Row:
         """Return one release, with those of its namespaces that the caller may read."""

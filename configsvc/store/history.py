@@ -47,6 +47,14 @@ def releases(database: Database, env: str, namespace: str | None, before: int, l
     return database.all(_SQL["releases"], params)
 
 
+def changed(
+    database: Database, env: str, revisions: Sequence[int], namespaces: Sequence[str], limit: int
+) -> Sequence[Row]:
+    """Return the first settings (revision, namespace, name), ``limit`` at most, that each release changed."""
+    params = {"env": env, "revisions": list(revisions), "namespaces": list(namespaces), "limit": limit}
+    return database.all(_SQL["changed"], params)
+
+
 def release(database: Database, env: str, revision: int) -> Row | None:
     """Return one release."""
     return database.one(_SQL["release"], {"env": env, "revision": revision})

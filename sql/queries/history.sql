@@ -56,6 +56,18 @@ WHERE r.env_id = (SELECT e.id FROM environment e WHERE e.name = %(env)s) AND r.r
   AND (%(namespace)s::text IS NULL OR r.namespaces @> ARRAY[%(namespace)s::text])
 ORDER BY r.revision DESC LIMIT %(limit)s
 
+-- changed: the first settings, so many at most, that each of some releases changed in some namespaces
+SELECT w.revision, c.namespace, c.name
+FROM unnest(%(revisions)s::bigint[]) AS w (revision)
+CROSS JOIN LATERAL (
+    SELECT n.name AS namespace, k.name
+    FROM config_version v
+    JOIN namespace n ON n.id = v.namespace_id AND n.name = ANY(%(namespaces)s::text[])
+    JOIN config_key k ON k.id = v.key_id
+    WHERE v.env_id = (SELECT e.id FROM environment e WHERE e.name = %(env)s) AND v.revision = w.revision
+    ORDER BY n.name, k.name LIMIT %(limit)s
+) AS c
+
 -- release: one release
 SELECT e.id AS env_id, r.revision, r.hash, r.kind, r.note, r.namespaces, r.created_by, r.created_at, r.review
 FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = %(revision)s AND r.revision > 0

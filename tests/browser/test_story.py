@@ -62,8 +62,9 @@ def test_find_change_see_and_undo(page: Page, stack: Stack, namespace: str) -> N
         sign_in(page, stack, "developer")
         reload_until(page, "1 live instance")
 
-        page.get_by_role("link", name=namespace, exact=True).click()
         page.get_by_label("Find a setting").fill("LIMIT")
+        page.get_by_role("button", name="Find").click()
+        page.get_by_role("link", name=namespace, exact=True).click()
         row = page.get_by_role("row", name=re.compile("rate_limit"))
         expect(row).to_contain_text("differs")
         expect(page.get_by_role("row", name=re.compile("currency"))).to_be_hidden()
@@ -81,6 +82,7 @@ def test_find_change_see_and_undo(page: Page, stack: Stack, namespace: str) -> N
         page.get_by_role("link", name="History", exact=True).click()
         entry = page.get_by_role("listitem").filter(has_text="Black Friday")
         expect(entry).to_contain_text("developer")
+        expect(entry).to_contain_text("rate_limit")
         entry.get_by_role("link", name="Release").click()
         page.get_by_role("button", name="Undo this release").click()
         page.get_by_role("button", name="Save").click()
@@ -165,7 +167,14 @@ def test_the_pages_are_for_everybody(
     sign_in(page, stack, "admin")
     setting = f"/ui/namespaces/{namespace}/development/rate_limit"
     release = page.get_by_role("link", name="Release").first.get_attribute("href")
-    paths = ["/ui/", f"/ui/namespaces/{namespace}", setting, f"{setting}/history", "/ui/envs/development/history"]
+    paths = [
+        "/ui/",
+        "/ui/find?q=limit",
+        f"/ui/namespaces/{namespace}",
+        setting,
+        f"{setting}/history",
+        "/ui/envs/development/history",
+    ]
     paths += [release or "", f"{release}/rollout", "/ui/envs/development/watchers", "/ui/requests", "/ui/nothing"]
     paths += [
         "/ui/audit?actor=ops",

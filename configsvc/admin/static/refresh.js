@@ -1,4 +1,5 @@
-// Brings a part of the page up to date. The focus stays where it was; other scripts hear "refreshed".
+// Brings a part of the page up to date, and touches only what is new in it. The focus stays where it was; other scripts
+// hear "refreshed".
 export const refresh = async (part) => {
   const answer = await fetch(location.href, { cache: "no-store" });
   // The session has ended, or the page is gone: show what the server has to say about it.
@@ -10,9 +11,24 @@ export const refresh = async (part) => {
     if (name in fresh.dataset) part.dataset[name] = fresh.dataset[name];
     else delete part.dataset[name];
   }
-  if (fresh.innerHTML === part.innerHTML) return;
   const focused = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
-  part.replaceChildren(...fresh.childNodes);
-  if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  if (!update(part, fresh)) return;
+  if (focused && !part.contains(document.activeElement)) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   document.dispatchEvent(new Event("refreshed"));
+};
+
+// Makes a node like a fresh one and tells whether it was not. As far down as both have the same shape, it stays itself.
+const update = (node, fresh) => {
+  // A row that the search has hidden is no other row.
+  if (node.hidden) fresh.hidden = true;
+  if (node.isEqualNode(fresh)) return false;
+  if (!node.cloneNode().isEqualNode(fresh.cloneNode())) {
+    node.replaceWith(fresh);
+  } else if (node.childNodes.length === fresh.childNodes.length) {
+    const wanted = [...fresh.childNodes];
+    [...node.childNodes].forEach((child, index) => update(child, wanted[index]));
+  } else {
+    node.replaceChildren(...fresh.childNodes);
+  }
+  return true;
 };

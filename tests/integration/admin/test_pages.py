@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from configsvc.admin import namespaces
 from tests.fix_database import Database
 from tests.integration.admin.conftest import Browser
 from tests.integration.admin.naughty import STRINGS
@@ -103,6 +104,65 @@ def test_search_goes_over_names_values_and_descriptions(signed_in: Callable[...,
         text = Page(ours.get("/ui/namespaces/payments", query_string={"q": query}).text).text
         assert [name for name in ("rate_limit", "currency") if name in text] == [found]
         assert "1 of 2 settings" in text
+
+
+def test_a_setting_is_found_in_any_namespace(signed_in: Callable[..., Browser], ops: Caller) -> None:
+    """From the overview, by a part of name, value or description; what is empty finds nothing."""
+    put(ops, "rate_limit", 100, "int")
+    assert (
+        ops.put("/v1/namespaces/search/envs/staging/config/ranking", {"value": "bm25", "type": "string"}).status_code
+        == 200
+    )
+    ours = signed_in("viewer")
+    assert 'action="/ui/find"' in ours.get("/ui/").text
+    for query, found in (
+        ("LIMIT", "/ui/namespaces/payments/development/rate_limit"),
+        ("BM2", "/ui/namespaces/search/staging/ranking"),
+    ):
+        page = ours.get("/ui/find", query_string={"q": query}).text
+        assert (f'href="{found}"' in page, "1 setting" in Page(page).text) == (True, True)
+    assert "0 settings" in Page(ours.get("/ui/find?q=nowhere").text).text
+    assert "settings" not in Page(ours.get("/ui/find?q=+").text).text
+
+
+def test_nobody_finds_what_they_may_not_read(signed_in: Callable[..., Browser], ops: Caller) -> None:
+    """Neither another namespace, nor the value in another environment; a grant for nowhere finds nothing."""
+    put(ops, "rate_limit", 4711, "int")
+    put(ops, "rate_limit", 100, "int", "staging")
+    search = "/v1/namespaces/search/envs/development/config/limit"
+    assert ops.put(search, {"value": 4711, "type": "int"}).status_code == 200
+    ours = signed_in("viewer", "payments", ["staging"])
+    assert "0 settings" in Page(ours.get("/ui/find?q=4711").text).text
+    assert "1 setting" in Page(ours.get("/ui/find?q=limit").text).text
+
+
+def test_a_search_that_finds_too_much_says_so(
+    signed_in: Callable[..., Browser], ops: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends when enough was found, or looked at."""
+    for key in ("first", "second"):
+        put(ops, key, 100, "int")
+    ours = signed_in("viewer")
+    assert "there may be more" not in ours.get("/ui/find?q=100").text
+    monkeypatch.setattr(namespaces, "_FOUND_MAX", 1)
+    text = Page(ours.get("/ui/find?q=100").text).text
+    assert ("1 setting" in text, "there may be more" in text) == (True, True)
+    monkeypatch.setattr(namespaces, "_KEYS_MAX", 2)
+    assert "there may be more" in ours.get("/ui/find?q=nowhere").text
+
+
+def test_history_names_what_changed(signed_in: Callable[..., Browser], ops: Caller) -> None:
+    """The first settings of each release, and none that somebody may not read."""
+    changes = [{"namespace": namespace, "key": "limit", "value": 1} for namespace in ("payments", "search")]
+    for name in ("payments", "search"):
+        assert ops.post(f"/v1/namespaces/{name}/keys", {"key": "limit", "type": "int"}).status_code == 201
+    keys = [{"key": f"part_{number}", "type": "int"} for number in range(3)]
+    assert ops.patch("/v1/namespaces/search/keys", {"keys": keys}).status_code == 200
+    changes += [{"namespace": "search", "key": key["key"], "value": 1} for key in keys]
+    assert ops.post("/v1/envs/development/releases", {"changes": changes}).status_code == 200
+    assert "limit, limit, part_0 and more" in Page(signed_in("viewer").get("/ui/envs/development/history").text).text
+    theirs = Page(signed_in("viewer", "payments", name="theirs").get("/ui/envs/development/history").text).text
+    assert ("limit" in theirs, "limit, limit" in theirs, "more" in theirs) == (True, False, False)
 
 
 def change(browser: Browser, path: str, step: str = "preview", **fields: object) -> Any:
@@ -216,12 +276,14 @@ def test_a_protected_environment_is_proposed_to(signed_in: Callable[..., Browser
     assert ("Propose" in preview.text, "Save" in Page(preview.text).text) == (True, False)
     request = change(author, path, "save").location
     assert request == "/ui/requests/1"
-    assert "Approve" not in Page(author.get(request).text).text
+    text = Page(author.get(request).text).text
+    assert ("Approve" in text, "somebody else has to approve it" in text) == (False, True)
     shown = Page(reviewer.get(request).text).text
     assert ("100" in shown, "250" in shown, "Black Friday" in shown) == (True, True, True)
     assert "Request 1" in reviewer.get("/ui/requests?status=open").text
     reviewer.get(request)
     assert reviewer.post(request, {**reviewer.hidden(), "step": "approve", "comment": "fine"}).status_code == 303
+    assert 'value="approve"' not in reviewer.get(request).text  # once is enough
     author.get(request)
     applied = author.post(request, {**author.hidden(), "step": "apply"})
     assert applied.location == "/ui/envs/production/releases/2"
