@@ -36,6 +36,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     root.handlers.clear()
     monkeypatch.setattr("sys.stderr", stream)
     logs.configure("info", "json")
+    logs.about("")  # another test's request may have been the last one here
     yield Log(stream)
     root.handlers[:] = handlers
     root.setLevel(level)
