@@ -50,8 +50,6 @@ class _Held(Response):
         return serve(self._app, self._make, self._rest, self._now, self._request_id, headers, environ, start_response)
 
 
-
-
 def serve(
     app: Flask,
     make: _Make,
