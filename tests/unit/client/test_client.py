@@ -404,6 +404,36 @@ def test_a_listener_that_blocks_holds_up_no_reader(service: ServiceDouble, start
         release.set()
 
 
+def test_a_listener_that_is_far_behind_hears_of_each_key_once(
+    service: ServiceDouble, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beyond the bound, waiting changes of a key become one, from the oldest value to the newest, with one warning."""
+    monkeypatch.setattr("configclient._board.QUEUE_MAX", 4)
+    client = start()
+    heard: list[Change] = []
+    blocked, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def listen(change: Change) -> None:
+        heard.append(change)
+        blocked.set()
+        release.wait(BLOCKED_S)
+        if change.new == 206:
+            done.set()
+
+    client.on_change(listen)
+    revision = service.commit({"payments": {"rate_limit": 201}})
+    assert blocked.wait(WAIT_S)
+    try:
+        for value in range(202, 207):
+            revision = service.commit({"payments": {"rate_limit": value}})
+            assert client.wait_for(revision, WAIT_S)
+    finally:
+        release.set()
+    assert done.wait(WAIT_S)
+    assert [(change.old, change.new) for change in heard] == [(100, 201), (201, 206)]
+    assert sum("delivered as one" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_a_listener_may_use_the_client(service: ServiceDouble, start: Start) -> None:
     """Reading, waiting, listening, and even closing from a listener does not deadlock."""
     client = start()
