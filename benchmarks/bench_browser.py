@@ -5,6 +5,8 @@
     scroll   from frame to frame, while a wheel turns
     live     from the answer to a PUT by somebody else to the frame that shows the value
 
+The same of ten keys is the floor: what browser and machine take anyway, busy as they are.
+
 Chromium without a window, and without a graphics card, draws with the processor: a laptop is quicker. It is skipped
 where there is no chromium.
 
@@ -14,6 +16,7 @@ where there is no chromium.
 import shutil
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +27,10 @@ from benchmarks.bench_reads import send
 from configsvc.dev.stack import Stack
 from configsvc.service import accounts
 
-SIZE, VISITS, CHANGES, TURNS = 5_000, 7, 7, 120
+SIZE, FLOOR, VISITS, CHANGES, TURNS = 5_000, 10, 7, 7, 120
 READY_MS, TYPING_MS, FRAME_MS, LIVE_MS = 1_000, 50, 50, 1_000
 #: Typed key by key, and taken away again: what leaves few rows, many, and none.
-WORDS = ("setting.77", "service.7.", "of part 12", "100", "nowhere", "e")
+WORDS = ("setting.77", "service.7.", "of part 12", "100", "nowhere", "e", "int", "setting.4", "differs")
 #: Of somebody who types quickly.
 BETWEEN_KEYS_MS = 60
 WHEEL_PX = 400
@@ -82,34 +85,35 @@ def main() -> None:
         folder = Path(name)
         folder.chmod(0o755)  # as root, Postgres runs as somebody else
         with Stack(folder / "data", workers=1) as stack:
+            prepare(stack, FLOOR)
             prepare(stack, SIZE)
             # As root chromium has no sandbox; it opens our own pages alone.
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_context(base_url=stack.url, viewport={"width": 1280, "height": 800}).new_page()
             page.goto(accounts.link(stack.database_url, "viewer", actor="bench"))
             page.get_by_role("button", name="Sign in").click()
-            _say("ready", _ready(page), READY_MS)
-            page.evaluate(_MEASURE)
-            typed = _type(page)
-            _say("typing", typed["frames"], TYPING_MS, worst=True)
-            _say("  to rows", typed["rows"], TYPING_MS, worst=True)
+            floor, floor_typed = _ready(page, FLOOR), _type(page)
+            ready, typed = _ready(page, SIZE), _type(page)
+            _say("ready", ready, READY_MS, floor)
+            _say("typing", typed["frames"], TYPING_MS, floor_typed["frames"], worst=True)
+            _say("  to rows", typed["rows"], TYPING_MS, floor_typed["rows"], worst=True)
             _say("scroll", page.evaluate("frames_while", TURNS), FRAME_MS, worst=True)
             page.evaluate("scrollTo(0, 0)")
             _say("live", _live(page, stack), LIVE_MS)
             browser.close()
 
 
-def _ready(page: Page) -> list[float]:
+def _ready(page: Page, size: int) -> list[float]:
     times = []
     for _ in range(VISITS):
-        page.goto(f"/ui/namespaces/{namespace_of(SIZE)}")
+        page.goto(f"/ui/namespaces/{namespace_of(size)}")
         times.append(page.evaluate("new Promise((done) => requestAnimationFrame(() => done(performance.now())))"))
     return times
 
 
 def _type(page: Page) -> dict[str, Any]:
-    field = page.get_by_label("Find a setting")
-    field.focus()
+    page.evaluate(_MEASURE)
+    page.get_by_label("Find a setting").focus()
     for word in WORDS:
         for key in (*word, *["Backspace"] * len(word)):
             page.keyboard.press(key)
@@ -131,16 +135,22 @@ def _live(page: Page, stack: Stack) -> list[float]:
     return times
 
 
-def _say(name: str, times: list[float], target_ms: float, *, worst: bool = False) -> None:
-    """Print median and the worst of a hundred, and whether the target is met."""
-    median, p99 = statistics.median(times), sorted(times)[int(len(times) * 0.99)]
+def _say(name: str, times: list[float], target_ms: float, floor: Sequence[float] = (), *, worst: bool = False) -> None:
+    """Print median and the worst of a hundred, those of the floor, and whether the target is met."""
+    median, p99 = _both(times)
     judged = p99 if worst else median
     verdict = "ok" if judged <= target_ms else "missed"
     which = "p99" if worst else "median"
+    beside = "   floor {:.0f} ms, p99 {:.0f} ms".format(*_both(floor)) if floor else ""
     print(
-        f"{name:<9} {median:7.0f} ms   p99 {p99:5.0f} ms of {len(times)}   (target {which} {target_ms} ms: {verdict})",
+        f"{name:<9} {median:5.0f} ms, p99 {p99:5.0f} ms of {len(times)}{beside}",
+        f"  (target {which} {target_ms} ms: {verdict})",
         flush=True,
     )
+
+
+def _both(times: Sequence[float]) -> tuple[float, float]:
+    return statistics.median(times), sorted(times)[int(len(times) * 0.99)]
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ PAGES = {
     "setting-history": f"{RATE_LIMIT}/history",
     "key-new": "/ui/keys/payments/new",
     "history": "/ui/envs/production/history",
+    "state": "/ui/envs/production/state?namespace=payments&as_of=1",
+    "find": "/ui/find?q=pay",
     "compare": "/ui/envs/development/compare?from=2&to=4",
     "release": "/ui/envs/development/releases/4",
     "rollout": "/ui/envs/production/releases/2/rollout",
@@ -45,7 +47,8 @@ PAGES = {
     "encryption": "/ui/encryption",
     "not-there": "/ui/nothing",
 }
-ON_A_PHONE = ("overview", "namespace", "setting", "history", "rollout", "request")
+DRAFT = "/ui/envs/development/draft"
+ON_A_PHONE = ("overview", "namespace", "setting", "history", "compare", "state", "rollout", "request")
 
 
 def main(folder: Path) -> None:
@@ -66,11 +69,15 @@ def main(folder: Path) -> None:
                 page.get_by_label("Note").fill("More, for the rehearsal")
                 page.get_by_role("button", name="Preview").click()
                 take(page, folder / f"preview-{scheme}.webp")
+                draft(page)
+                take(page, folder / f"draft-{scheme}.webp")
         with browsing("light", PHONE, stack) as page:
             sign_in(page, stack)
             for name in ON_A_PHONE:
                 page.goto(PAGES[name])
                 take(page, folder / f"{name}-phone.webp")
+            draft(page)
+            take(page, folder / "draft-phone.webp")
 
 
 @contextmanager
@@ -90,6 +97,15 @@ def sign_in(page: Page, stack: Stack) -> None:
     """Come in as somebody who may see everything."""
     page.goto(accounts.link(stack.database_url, "ada", actor="the operator"))
     page.get_by_role("button", name="Sign in").click()
+
+
+def draft(page: Page) -> None:
+    """Collect some changes, and look at them together."""
+    for key, value in (("rate_limit", "700"), ("provider_url", "https://sandbox.pay.example/v3")):
+        page.goto(f"/ui/namespaces/payments/development/{key}")
+        page.get_by_label("New value").fill(value)
+        page.get_by_role("button", name="Add to draft").click()
+    page.goto(DRAFT)
 
 
 def take(page: Page, path: Path) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from configsvc.dev.stack import Stack
 from tests.browser.test_story import call, put, sign_in
 
-#: More than are shown in one frame.
+#: More than are laid out at once.
 KEYS = 450
 pytestmark = pytest.mark.browser
 

@@ -1,7 +1,5 @@
 // Narrows a table to the rows that hold what is typed. Without this script, and for long values, the form asks the server.
-// Showing thousands of rows takes the browser longer than people type: the first ones are there in the next frame, the
-// others follow.
-const SHOWN_A_FRAME = 100;
+const FIRST_ROWS = 50;
 
 for (const form of document.querySelectorAll("form[data-filters]")) {
   const name = form.dataset.filters;
@@ -17,26 +15,28 @@ for (const form of document.querySelectorAll("form[data-filters]")) {
   const said = status.textContent;
   const narrow = () => {
     const query = input.value.trim().toLowerCase();
-    const found = bodies.map(({ body, rows }) => ({ body, rows, good: rows.map(({ text }) => text.includes(query)) }));
-    const waiting = found.filter(({ body, rows, good }) => (
-      body.hidden || rows.some(({ row }, index) => row.hidden === good[index])
-    ));
-    // Nothing is seen that may not belong there.
-    for (const { body } of waiting) body.hidden = true;
-    const all = found.flatMap(({ good }) => good);
-    status.textContent = query === input.defaultValue.trim().toLowerCase() ? said
-      : `${all.filter(Boolean).length} of these ${all.length} settings; Enter looks through all, and long values to their end`;
-    const show = () => {
-      for (let shown = 0; waiting.length && shown < SHOWN_A_FRAME;) {
-        const { body, rows, good } = waiting.shift();
-        rows.forEach(({ row }, index) => { row.hidden = !good[index]; });
-        body.hidden = !good.includes(true);
-        shown += good.filter(Boolean).length;
+    const later = [];
+    let [found, all] = [0, 0];
+    for (const { body, rows } of bodies) {
+      let [shown, changed] = [0, false];
+      for (const { row, text } of rows) {
+        const good = text.includes(query);
+        if (good) shown += 1;
+        if (row.hidden === good) { row.hidden = !good; changed = true; }
       }
-      if (waiting.length) frame = requestAnimationFrame(show);
-    };
+      // What was in sight is laid out whole. So what grows below the first screen goes for a frame, and comes back as new.
+      if (changed && found > FIRST_ROWS) later.push({ body, shown });
+      body.hidden = !shown || (changed && found > FIRST_ROWS);
+      body.style.setProperty("--rows", shown);
+      found += shown;
+      all += rows.length;
+    }
     cancelAnimationFrame(frame);
-    show();
+    frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(() => { for (const { body, shown } of later) body.hidden = !shown; });
+    });
+    status.textContent = query === input.defaultValue.trim().toLowerCase() ? said
+      : `${found} of these ${all} settings; Enter looks through all, and long values to their end`;
   };
   input.addEventListener("input", narrow);
   document.addEventListener("refreshed", () => { read(); narrow(); });
