@@ -54,20 +54,33 @@ def to_text(schema: object) -> str:
     return text
 
 
-def problem(schema_text: str, value: object) -> str | None:
-    """Return the first thing that is wrong with ``value``, in a sentence that does not quote it; None if all is well.
+class Checks:
+    """Checks of the values of one request: bounded together, because together they hold a worker up."""
 
-    Only the first: jsonschema-rs makes all problems of a value at once, and a long list would hold a worker up.
-    """
-    bound, validator = _compiled(schema_text)
-    if (too_much := bound.problem(value)) is not None:
-        return f"the value {too_much}"
-    try:
-        validator.validate(value)
-    except jsonschema_rs.ValidationError as error:
-        said = _QUOTES_NAMES.get(type(error.kind).__name__, error.message)
-        return _bounded(f"{_place(error.instance_path, schema_text)}{said}")
-    return None
+    def __init__(self) -> None:
+        self._taken = 0.0
+
+    def problem(self, schema_text: str, value: object) -> str | None:
+        """Return the first thing that is wrong with ``value``, in a sentence that does not quote it, or None.
+
+        Only the first: jsonschema-rs makes all problems of a value at once, and a long list would hold a worker up.
+        """
+        try:
+            bound, validator = _compiled(schema_text)
+        except ValueError as error:  # it was declared before there was this bound
+            return f"the schema itself {error}; PATCH the key with another schema, then write the value"
+        try:
+            self._taken += bound.share(value)
+        except ValueError as error:
+            return f"the value {error}"
+        if self._taken > 1:
+            return "the values of this request take too long to check together: send fewer at once"
+        try:
+            validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            said = _QUOTES_NAMES.get(type(error.kind).__name__, error.message)
+            return _bounded(f"{_place(error.instance_path, schema_text)}{said}")
+        return None
 
 
 def _place(path: Sequence[str | int], schema_text: str) -> str:
