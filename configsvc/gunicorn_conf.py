@@ -16,7 +16,8 @@ from configsvc import logs
 from configsvc.gunicorn_log import Logger
 
 # A held request (long poll, stream) is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
-worker_class = "gevent"
+# What it waits for has deadlines (gunicorn_worker.py).
+worker_class = "configsvc.gunicorn_worker.Worker"
 
 # Held requests of clients that poll while Redis is down: 5,000 per worker are measured (benchmarks/bench_held.py).
 # One token may hold 10,000 (CONFIGSVC_TOKEN_HELD_MAX), and not all there is.
@@ -31,7 +32,7 @@ keepalive = 75
 # Longer than any write takes. Held requests are cut: their clients ask the next worker, and have missed nothing.
 graceful_timeout = 2
 
-# A worker that is stuck for this long is replaced. The longest computation, checking a body of 1 MiB, takes far less.
+# A worker that is stuck for this long is replaced. The longest computation, checking values by schemas, takes far less.
 timeout = 15
 
 # Workers say every second that they live, by touching a file. On a disk, a slow sync would look like a death.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from configsvc.api.door import BODY_TOO_LARGE
 from configsvc.domain import strict_json
@@ -56,6 +56,10 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 413:
         return _request_error(PayloadTooLarge(BODY_TOO_LARGE))
+    if isinstance(error, ClientDisconnected):  # what werkzeug takes every error of reading for
+        return _problem(
+            "malformed", "the body did not come whole and in time, or its chunks are malformed: send it again"
+        )
     if status == 404:
         return _problem(
             "not_found", "there is nothing at this address: /openapi.json says what there is, and the pages are at /ui/"

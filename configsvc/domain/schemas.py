@@ -1,7 +1,8 @@
 """JSON Schema of a key (2020-12): what its values must be like beyond their type.
 
-Checked by jsonschema-rs, which matches patterns in linear time. It is kept offline: by default it would fetch ``http``
-references and read files. Messages never quote the value; of a JSON value's names only those that the schema has, too.
+Checked by jsonschema-rs, which matches patterns in linear time, within bounds (``effort.py``). It is kept offline: by
+default it would fetch ``http`` references and read files. Messages never quote the value; of a JSON value's names only
+those that the schema has, too.
 """
 
 import json
@@ -10,7 +11,8 @@ from functools import lru_cache
 
 import jsonschema_rs
 
-from configsvc.domain import references, strict_json
+from configsvc.domain import strict_json
+from configsvc.domain.effort import PATTERN_BYTES_MAX, Effort, effort
 
 #: Larger schemas are programs, not bounds.
 SCHEMA_BYTES_MAX = 64 * 1024
@@ -33,7 +35,7 @@ def to_text(schema: object) -> str:
 
     Raises:
         ValueError: it is no JSON Schema 2020-12, refers to something outside itself or to itself, has a pattern that
-            can't be matched in linear time, or is larger than ``SCHEMA_BYTES_MAX``, or its references blow up.
+            can't be matched in linear time, is larger than ``SCHEMA_BYTES_MAX``, or takes too long to check.
     """
     if not isinstance(schema, dict | bool):  # jsonschema-rs would take a string for JSON text
         raise ValueError("must be a JSON Schema: an object, or true or false")  # noqa: TRY004  # one of its reasons
@@ -42,29 +44,43 @@ def to_text(schema: object) -> str:
         raise ValueError(f"is {len(text.encode())} bytes of JSON; the limit for one schema is {SCHEMA_BYTES_MAX}")
     if isinstance(schema, dict) and schema.get("$schema", _DIALECT) != _DIALECT:
         raise ValueError(f"must be JSON Schema 2020-12: $schema must be absent or {_DIALECT}")
-    references.check(schema)
     try:
         _compiled(text)
     except jsonschema_rs.ValidationError as error:
         place = "".join(f"/{part}" for part in error.instance_path)
-        said = error.message
-        if {"pattern", "patternProperties"} & set(error.instance_path):
-            said = "must be a regular expression without look-around and back references, and not too large"
-        raise ValueError(_bounded(f"is no usable JSON Schema{f' at {place}' if place else ''}: {said}")) from None
+        raise ValueError(
+            _bounded(f"is no usable JSON Schema{f' at {place}' if place else ''}: {error.message}")
+        ) from None
     return text
 
 
-def problem(schema_text: str, value: object) -> str | None:
-    """Return the first thing that is wrong with ``value``, in a sentence that does not quote it; None if all is well.
+class Checks:
+    """Checks of the values of one request: bounded together, because together they hold a worker up."""
 
-    Only the first: jsonschema-rs makes all problems of a value at once, and a long list would hold a worker up.
-    """
-    try:
-        _compiled(schema_text).validate(value)
-    except jsonschema_rs.ValidationError as error:
-        said = _QUOTES_NAMES.get(type(error.kind).__name__, error.message)
-        return _bounded(f"{_place(error.instance_path, schema_text)}{said}")
-    return None
+    def __init__(self) -> None:
+        self._taken = 0.0
+
+    def problem(self, schema_text: str, value: object) -> str | None:
+        """Return the first thing that is wrong with ``value``, in a sentence that does not quote it, or None.
+
+        Only the first: jsonschema-rs makes all problems of a value at once, and a long list would hold a worker up.
+        """
+        try:
+            bound, validator = _compiled(schema_text)
+        except ValueError as error:  # it was declared before there was this bound
+            return f"the schema itself {error}; PATCH the key with another schema, then write the value"
+        try:
+            self._taken += bound.share(value)
+        except ValueError as error:
+            return f"the value {error}"
+        if self._taken > 1:
+            return "the values of this request take too long to check together: send fewer at once"
+        try:
+            validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            said = _QUOTES_NAMES.get(type(error.kind).__name__, error.message)
+            return _bounded(f"{_place(error.instance_path, schema_text)}{said}")
+        return None
 
 
 def _place(path: Sequence[str | int], schema_text: str) -> str:
@@ -78,12 +94,13 @@ def _bounded(message: str) -> str:
 
 
 @lru_cache(CACHE_SCHEMAS_MAX)
-def _compiled(text: str) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(
-        json.loads(text),
+def _compiled(text: str) -> tuple[Effort, jsonschema_rs.Draft202012Validator]:
+    schema = json.loads(text)
+    return effort(schema), jsonschema_rs.Draft202012Validator(
+        schema,
         mask="the value",
         offline=True,
-        pattern_options=jsonschema_rs.RegexOptions(),
+        pattern_options=jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES_MAX),
         validate_formats=True,
         ignore_unknown_formats=False,
     )

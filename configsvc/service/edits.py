@@ -38,6 +38,7 @@ def value_texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | No
     """
     texts: list[str | None] = []
     errors = []
+    checks = schemas.Checks()
     for edit, row in zip(edits, resolved, strict=True):
         text = None
         if edit.secret is not None:
@@ -49,7 +50,7 @@ def value_texts(edits: Sequence[Edit], resolved: Sequence[Row]) -> list[str | No
             except ValueError as error:
                 errors.append((edit.at("value"), str(error)))
             else:
-                if row["schema"] and (problem := schemas.problem(row["schema"], edit.value)):
+                if row["schema"] and (problem := checks.problem(row["schema"], edit.value)):
                     errors.append((edit.at("value"), f"breaks the key's schema: {problem}"))
         texts.append(text)
     if errors:

@@ -172,7 +172,7 @@ def check_values(schema: str | None, present: Sequence[Row]) -> None:
     if schema is None:
         return
     plain = [row for row in present if row["value_id"] is None]
-    found = [(row["env"], schemas.problem(schema, json.loads(row["value"]))) for row in plain]
+    found = [(row["env"], schemas.Checks().problem(schema, json.loads(row["value"]))) for row in plain]
     if errors := [
         ("schema", f"the present value in {env} would break it: {problem}") for env, problem in found if problem
     ]:

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import re
+import socket
 import threading
 import time
 import urllib.request
@@ -178,6 +180,87 @@ def test_a_body_of_untold_length_is_read_whole_or_refused(stack: Stack, namespac
             answer = connection.getresponse()
             assert answer.status == status, padding
             assert json.loads(answer.read()).get("code") == (None if status == 200 else "payload_too_large")
+
+
+def raw(stack: Stack, data: bytes) -> bytes:
+    """Send bytes, and return all that is answered until the service closes."""
+    address = urlsplit(stack.url)
+    with closing(socket.create_connection((str(address.hostname), address.port or 0), timeout=10)) as connection:
+        connection.sendall(data)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+SYNC = b"POST /v1/sync HTTP/1.1\r\nHost: x\r\n"
+HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"0x0\r\n\r\n",
+        b"-1\r\n\r\n",
+        b"1\nx\n0\n\n",
+        b"1;a=\nb\r\nx\r\n0\r\n\r\n",
+        b"1\r\nxx\r\n0\r\n\r\n",
+        b"0\r\nContent-Length: 9\r\n\r\n",
+    ],
+)
+def test_malformed_chunks_are_the_senders_fault(stack: Stack, chunks: bytes) -> None:
+    """The one answer is a problem document with 400, and nothing after it is taken for a request."""
+    token = f"Authorization: Bearer {stack.tokens['ops']}\r\n".encode()
+    answer = raw(stack, SYNC + token + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + HIDDEN)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"400"]
+    assert b"Connection: close" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "malformed"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length: 0\r\nContent-Length: 38",
+        b"Content-Length: 0, 0",
+        b"Content-Length: +0",
+        b"Content-Length: -1",
+        b"Content-Length: 1_0",
+        b"Transfer-Encoding: xchunked",
+        b"Transfer-Encoding: chunked, identity",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding : chunked",
+        b"Transfer-Encoding: \x0bchunked",
+        b"Transfer-Encoding:\r\n chunked",
+        b"X: a\rContent-Length: 38",
+        b"X: a\nContent-Length: 38",
+    ],
+)
+def test_no_request_hides_in_another(stack: Stack, headers: bytes) -> None:
+    """Where proxies and servers have been seen to differ about a body's end, there is one refusal and no more."""
+    answer = raw(stack, SYNC + headers + b"\r\n\r\n0\r\n\r\n" + HIDDEN)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) in ([b"400"], [b"501"])
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_sends_too_much_still_reads_the_answer(stack: Stack, chunked: bool) -> None:
+    """A client that sends all of 8 MiB before it reads gets 413, and is told that the connection ends."""
+    address = urlsplit(stack.url)
+    headers = {"Authorization": f"Bearer {stack.tokens['ops']}"}
+    body = iter([b" " * 65536] * 128) if chunked else b" " * (8 * 1024 * 1024)
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)) as connection:
+        connection.request("POST", "/v1/sync", body, headers, encode_chunked=chunked)
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Connection"]) == (413, "close")
+
+
+def test_a_refused_call_keeps_its_connection(stack: Stack) -> None:
+    """A small body that nobody read is read after the answer, so that a wrong token costs no connection each time."""
+    address = urlsplit(stack.url)
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)) as connection:
+        for _ in range(3):
+            connection.request("POST", "/v1/sync", b" " * 10_000, {"Authorization": "Bearer none"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Connection"]) == (401, "keep-alive")
+            answer.read()
 
 
 def test_a_release_wakes_held_requests_of_every_worker(connect: Callable[[str], Send], namespace: str) -> None:

@@ -1,0 +1,147 @@
+"""gunicorn's gevent worker, with bounds on how long a connection may keep it waiting, or busy.
+
+gunicorn's own waits for headers as long as for the next request, and for a body for ever; and what is left of a body
+that was refused it reads without a pause, so that a sender at full speed has the worker killed as stuck. Nothing here
+is a timer: each read is told how long it may wait, so a held request costs nothing more.
+
+Imports nothing of ours, as ``gunicorn_conf.py``.
+"""
+
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+import gevent
+from gunicorn import util
+from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.http.message import Request
+from gunicorn.http.parser import Parser
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.ggevent import GeventWorker
+
+#: From the first byte of a request to the end of its headers, which are one packet or two. Before it, ``keepalive``.
+HEADERS_TIMEOUT_S = 10.0
+#: From the end of the headers to the end of the body: 1 MiB, the most that is taken, over a line of 300 kbit/s.
+BODY_TIMEOUT_S = 30.0
+#: What may be left of a body for its connection to be used again: of a call that was refused before it was read.
+LEFT_BYTES_MAX = 64 * 1024
+#: Else the connection is closed, which would take the answer from who still sends: as much is read before, as long.
+LINGER_BYTES_MAX = 16 * 1024 * 1024
+LINGER_S = 2.0
+
+#: Bytes that come without a pause are read without one; after as many the others have their turn.
+_TURN_BYTES = 64 * 1024
+
+
+class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves HTTP/1.1 without TLS, which is a proxy's."""
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve the requests of one connection."""
+        parser, request, refused = _Parser(self.cfg, client, addr), None, False
+        try:
+            name = listener.getsockname()
+            while True:
+                request = None
+                request = next(parser)
+                self.handle_request(name, request, client, addr)
+        except (StopIteration, NoMoreData, TimeoutError, BrokenPipeError, ConnectionResetError) as error:
+            self.log.debug("closing a connection: %s", type(error).__name__)
+            refused = request is not None and request.body.reader.left > 0
+        except OSError:
+            self.log.exception("Socket error processing request.")
+        except Exception as error:  # noqa: BLE001  # gunicorn's place for what is no request, and for bugs
+            self.handle_error(request, client, addr, error)
+            refused = True
+        finally:
+            if refused:
+                _linger(client)
+            util.close(client)
+
+
+class _Parser(Parser):  # type: ignore[misc]
+    def __init__(self, cfg: Any, client: Any, addr: Any) -> None:
+        super().__init__(cfg, client, addr)
+        self.mesg_class = _Request
+        self.unreader = _Unreader(client)
+
+
+class _Unreader(SocketUnreader):  # type: ignore[misc]
+    """Reads a connection until a deadline, with a turn for the others now and then."""
+
+    _deadline: float
+    _then_s: float | None
+    _since_turn_bytes = 0
+
+    def expect(self, within_s: float, then_s: float | None = None) -> None:
+        """Begin a time to read in; ``then_s``: a new one begins with what is read first."""
+        self._deadline, self._then_s = time.monotonic() + within_s, then_s
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return what has come, or comes in time; TimeoutError after it."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left_s)
+        try:
+            data: bytes = super().chunk(size_hint)
+        finally:
+            self.sock.settimeout(None)  # of answers, too
+        if self._then_s is not None:
+            self.expect(self._then_s)
+        self._since_turn_bytes += len(data)
+        if self._since_turn_bytes > _TURN_BYTES:
+            self._since_turn_bytes = 0
+            gevent.sleep(0)
+        return data
+
+
+class _Request(Request):  # type: ignore[misc]
+    def __init__(self, cfg: Any, unreader: _Unreader, peer: Any, number: int = 1) -> None:
+        unreader.expect(cfg.keepalive, then_s=HEADERS_TIMEOUT_S)
+        super().__init__(cfg, unreader, peer, number)
+
+    def set_body_reader(self) -> None:
+        super().set_body_reader()
+        self.unreader.expect(BODY_TIMEOUT_S)
+        self.body.reader = _BodyReader(self.body.reader)
+
+    def should_close(self) -> bool:
+        """Tell that no request can follow: the answer's head says so, too."""
+        return bool(self.body.failed or self.body.reader.left > LEFT_BYTES_MAX or super().should_close())
+
+
+class _BodyReader:
+    """Reads a body; knows how much is left of it, and what is wrong with it is an error of its connection."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self._ended = False
+
+    @property
+    def left(self) -> float:
+        """Bytes that the app has not asked for; of a length that nobody has told, infinite."""
+        return 0 if self._ended else getattr(self._reader, "length", float("inf"))
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._reader.read(size)
+        except ParseException as error:
+            raise OSError("the body is malformed") from error  # by which werkzeug knows that it can't be read
+        self._ended = not data
+        return data
+
+
+def _linger(client: Any) -> None:
+    """End our side, and read on for a while: to close now would take back what the other side has not read yet."""
+    deadline, left = time.monotonic() + LINGER_S, LINGER_BYTES_MAX
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_WR)
+        while left > 0 and (left_s := deadline - time.monotonic()) > 0:
+            client.settimeout(left_s)
+            data = client.recv(_TURN_BYTES)
+            if not data:
+                break
+            left -= len(data)
+            gevent.sleep(0)
