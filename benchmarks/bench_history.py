@@ -63,8 +63,10 @@ SELECT 1, 1 + r, sha256(r::text::bytea), 'edit', '', ARRAY[n.name], 'bench',
        now() - interval '1 year' + r * interval '1 second'
 FROM generate_series(0, %(releases)s - 1) r JOIN place p ON p.turn = r %% %(all_keys)s
 JOIN namespace n ON n.id = p.namespace_id ORDER BY r;
-INSERT INTO audit_event (env_id, revision, action, actor, request_id, address, details, created_at)
-SELECT 1, revision, 'release.edit', 'bench', '', '', '{}', created_at FROM release WHERE revision > 0 AND env_id = 1;
+INSERT INTO audit_event
+    (env_id, revision, action, actor, request_id, address, details, created_at, chain, namespaces, hash)
+SELECT 1, revision, 'release.edit', 'bench', '', '', '{}', created_at, 1, namespaces, hash
+FROM release WHERE revision > 0 AND env_id = 1 ORDER BY revision;
 INSERT INTO outbox (env_id, revision, published_at) SELECT 1, revision, created_at FROM release
 WHERE revision > %(releases)s - 1000 AND env_id = 1;
 INSERT INTO scope SELECT 1, namespace_id, max(revision), %(keys)s, 1000 FROM config_version GROUP BY namespace_id;
@@ -79,11 +81,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--versions", type=int, default=VERSIONS)
     versions = max(parser.parse_args().versions // (NAMESPACES * KEYS), 1) * NAMESPACES * KEYS
-    with _postgres_url() as url, ExitStack() as cleanup:
-        young = cleanup.enter_context(_database(url, NAMESPACES * KEYS))
-        old = cleanup.enter_context(_database(url, versions))
+    with postgres_url() as url, ExitStack() as cleanup:
+        young = cleanup.enter_context(database(url, NAMESPACES * KEYS))
+        old = cleanup.enter_context(database(url, versions))
         print(f"{NAMESPACES * KEYS:,} versions beside {versions:,} in one Postgres; median of a call, in µs")
-        before, after = _calls(young, NAMESPACES * KEYS), _calls(old, versions)
+        before, after = calls(young, NAMESPACES * KEYS), calls(old, versions)
         for name in before:
             _print(name, "young", before[name], "old", after[name], GROWTH_MAX)
         newest, past = _long_history(young)
@@ -94,7 +96,7 @@ def main() -> None:
 
 
 def _print(name: str, first: str, base: Call, second: str, other: Call, ratio_max: float) -> None:
-    ours, theirs = _medians_us(base, other)
+    ours, theirs = medians_us(base, other)
     ratio = theirs / ours
     met = ratio <= ratio_max
     note(Figure("What a million versions cost, of a young database", name, ratio, "x", reach=f"≤ {ratio_max}", met=met))
@@ -102,7 +104,7 @@ def _print(name: str, first: str, base: Call, second: str, other: Call, ratio_ma
     print(f"{name:<28} {times}   ratio {ratio:.2f} (at most {ratio_max}: {verdict(met)})", flush=True)
 
 
-def _medians_us(*calls: Call) -> list[float]:
+def medians_us(*calls: Call) -> list[float]:
     """Each call's median, in turns after each single one: a busy neighbour spoils all alike."""
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(CALLS):
@@ -113,7 +115,7 @@ def _medians_us(*calls: Call) -> list[float]:
     return [statistics.median(taken) * 1e6 for taken in times]
 
 
-def _calls(database: Database, revision: int) -> dict[str, Call]:
+def calls(database: Database, revision: int) -> dict[str, Call]:
     """What is asked of both databases: what readers, writers and clients do all day."""
     label = config.scope_label(database, NAMESPACE, ENV)
     key = database.one(
@@ -177,7 +179,8 @@ def _analyze(server_url: str, database: Database) -> None:
 
 
 @contextmanager
-def _postgres_url() -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
+    """A superuser's address of a Postgres: the one that is named, else one of its own."""
     if url := os.environ.get("CONFIGSVC_TEST_DATABASE_URL"):
         yield url
         return
@@ -191,7 +194,7 @@ def _postgres_url() -> Iterator[str]:
 
 
 @contextmanager
-def _database(server_url: str, versions: int) -> Iterator[Database]:
+def database(server_url: str, versions: int, namespaces: int = NAMESPACES, keys: int = KEYS) -> Iterator[Database]:
     """A database with so many versions, on connections of the service's role."""
     name = f"configsvc_bench_{secrets.token_hex(4)}"
     url = conninfo.make_conninfo(server_url, dbname=name)
@@ -200,17 +203,17 @@ def _database(server_url: str, versions: int) -> Iterator[Database]:
     try:
         migrate(url)
         set_password(url, SERVICE_ROLE, "bench")
-        _fill(url, versions)
-        database = Database(conninfo.make_conninfo(url, user=SERVICE_ROLE, password="bench"))
-        yield database
-        database.close()
+        _fill(url, versions, namespaces, keys)
+        made = Database(conninfo.make_conninfo(url, user=SERVICE_ROLE, password="bench"))
+        yield made
+        made.close()
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _fill(url: str, versions: int) -> None:
-    numbers = {"namespaces": NAMESPACES, "keys": KEYS, "all_keys": NAMESPACES * KEYS, "releases": versions}
+def _fill(url: str, versions: int, namespaces: int, keys: int) -> None:
+    numbers = {"namespaces": namespaces, "keys": keys, "all_keys": namespaces * keys, "releases": versions}
     with psycopg.ClientCursor(psycopg.connect(url, autocommit=True)) as cursor:
         cursor.execute("SET session_replication_role = replica")  # no trigger per row
         cursor.execute(DECLARE, numbers)
