@@ -108,6 +108,38 @@ def test_what_is_not_strict_json_is_malformed(name: str) -> None:
     assert len(caught.value.detail) < 200
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"a": 1,\n "b": {"c": [1, {}], "d": 2}, "a" : 3}', "twice in one JSON object at line 2, column 31"),
+        ('{"a": 1,\n "\\u0061": 2}', "twice in one JSON object at line 2, column 2"),
+        ('[{"a": 1}, {"a": 2},\n\n{"a": 3, "a": NaN}]', "twice in one JSON object at line 3, column 10"),
+        ('{"a": "NaN: 1",\n"b": NaN}', "NaN is not JSON at line 2, column 6"),
+        ("[1,\n-Infinity]", "-Infinity is not JSON at line 2, column 1"),
+        ('["\\ud83c\\udf89",\n "\\ud800"]', "half of a surrogate pair at line 2, column 2"),
+        ('{"a": "\\u0000"}', "the character NUL at line 1, column 7"),
+        ('{"\\udfff": 1}', "half of a surrogate pair at line 1, column 2"),
+        ("[1, 1e400]", "64-bit float at line 1, column 5"),
+        ("[0.0,\n  1e-400]", "as 0.0 at line 2, column 3"),
+        ("[-9223372036854775808, 9223372036854775808]", "64 bits at line 1, column 24"),
+        ("[" * 64 + "\n" + "[" + "]" * 65, "levels deep at line 2, column 1"),
+        ('{"a" 1}', "column 6"),
+    ],
+)
+def test_a_refusal_names_line_and_column(text: str, place: str) -> None:
+    """Of what is wrong first; of a name that stands twice, where it does so the second time."""
+    with pytest.raises(Malformed) as caught:
+        strict_json.loads(text.encode())
+    assert place in caught.value.detail
+
+
+def test_in_a_large_text_no_place_is_looked_for() -> None:
+    """Only the reason is told."""
+    with pytest.raises(Malformed) as caught:
+        strict_json.loads(b'{"a": [' + b"1," * 200_000 + b'1], "a": 1}')
+    assert caught.value.detail == "a name appears twice in one JSON object"
+
+
 TAKEN = {
     b" [1 , 2]\r\n\t": [1, 2],
     b"9223372036854775807": 2**63 - 1,
