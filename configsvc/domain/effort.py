@@ -27,6 +27,9 @@ _COMPARED_PARTS = 5
 #: Of a format: 0.2 µs for each character at worst, as a pattern of this size.
 _FORMAT_BYTES = 1024
 
+#: Of all schemas of one request: about a second to compile.
+_REQUEST_PATTERN_BYTES_MAX = 64 * PATTERN_BYTES_MAX
+
 #: Patterns differ a thousandfold in size: `^[a-z]+$` takes 304 bytes, `.{1000}` as much as there may be.
 _SIZES = tuple(1 << exponent for exponent in range(8, 21))
 
@@ -41,8 +44,13 @@ class Effort:
     parts: int
     pattern_bytes: int
 
+    @property
+    def compiling(self) -> float:
+        """What compiling takes of what one request may take, between 0 and 1."""
+        return self.pattern_bytes / _REQUEST_PATTERN_BYTES_MAX
+
     def share(self, value: object) -> float:
-        """Return what checking ``value`` takes of what it may take, between 0 and 1.
+        """Return what checking ``value`` takes of what one request may take, between 0 and 1.
 
         Raises:
             ValueError: it takes more; it says what is too large, and for what.

@@ -55,10 +55,18 @@ def to_text(schema: object) -> str:
 
 
 class Checks:
-    """Checks of the values of one request: bounded together, because together they hold a worker up."""
+    """Checks of the schemas and values of one request: bounded together, as together they hold a worker up."""
 
     def __init__(self) -> None:
         self._taken = 0.0
+
+    def to_text(self, schema: object) -> str:
+        """Return what ``to_text`` returns; ValueError also where the schemas so far take too long to compile."""
+        text = to_text(schema)
+        self._taken += _compiled(text)[0].compiling
+        if self._taken > 1:
+            raise ValueError("comes with others whose patterns take too long to compile together: send fewer at once")
+        return text
 
     def problem(self, schema_text: str, value: object) -> str | None:
         """Return the first thing that is wrong with ``value``, in a sentence that does not quote it, or None.
@@ -70,7 +78,7 @@ class Checks:
         except ValueError as error:  # it was declared before there was this bound
             return f"the schema itself {error}; PATCH the key with another schema, then write the value"
         try:
-            self._taken += bound.share(value)
+            self._taken += bound.compiling + bound.share(value)
         except ValueError as error:
             return f"the value {error}"
         if self._taken > 1:

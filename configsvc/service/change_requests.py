@@ -14,6 +14,7 @@ from configsvc.domain.comparisons import Promoted
 from configsvc.domain.policy import Action
 from configsvc.domain.releases import Edit, SchemaEdit, SecretRef, Source
 from configsvc.domain.reviews import Proposed
+from configsvc.domain.schemas import Checks
 from configsvc.errors import (
     Conflict,
     Forbidden,
@@ -230,7 +231,8 @@ class ChangeRequests:
         resolved = self._gate.resolve(connection, caller, Write(proposal.env, edits), to_see)
         assert environment is not None  # or resolve had said so
         values = self._gate.values(connection, proposal.env, proposal.edits, resolved[: len(proposal.edits)])
-        schemas = [_checked_schema(edit) for edit in proposal.schemas]
+        checks = Checks()
+        schemas = [_checked_schema(edit, checks) for edit in proposal.schemas]
         bases = store.bases(connection, environment["id"], [row["key_id"] for row in resolved])
         secrets = values.secrets or [None] * len(values.texts)
         no_values, no_schemas = [None] * len(schemas), [None] * len(proposal.edits)
@@ -345,9 +347,9 @@ def _source(row: Row) -> Source | None:
     return None if row["source_env"] is None else Source(row["source_env"], row["source_revision"])
 
 
-def _checked_schema(edit: SchemaEdit) -> str:
+def _checked_schema(edit: SchemaEdit, checks: Checks) -> str:
     try:
-        return schema_text(edit.schema) or "null"
+        return schema_text(edit.schema, checks) or "null"
     except ValidationFailed as error:
         raise ValidationFailed([(f"{edit.field}.schema", error.detail)]) from None
 

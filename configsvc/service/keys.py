@@ -101,7 +101,7 @@ class Keys:
                 store.lock_environments(connection)
             key = lock(connection, namespace, name)
             description = str(changes.get("description", key["description"]))
-            schema = schema_text(changes["schema"]) if "schema" in changes else key["schema"]
+            schema = schema_text(changes["schema"], schemas.Checks()) if "schema" in changes else key["schema"]
             if schema == key["schema"]:
                 row = store.change_key(connection, key["id"], description, schema)
                 audit.record(
@@ -198,7 +198,7 @@ def give_schema(connection: Connection, caller: Caller, env: str, edit: SchemaEd
     key = lock(connection, edit.namespace, edit.key)
     if edit.definition not in (None, key["definition"]):
         raise Conflict(f"{edit.namespace}/{edit.key} was given another schema since: edit the request, and look again")
-    schema = schema_text(edit.schema)
+    schema = schema_text(edit.schema, schemas.Checks())
     present = store.values_of_key(connection, key["id"])
     require_sight(caller, edit.namespace, present)
     if any(row["review_required"] and row["env"] != env for row in present):
@@ -244,6 +244,7 @@ def declare(
 
     Returns those that were declared: not those whose names are taken, and none where the namespace is unknown.
     """
+    checks = schemas.Checks()
     return store.insert_keys(
         connection,
         namespace=namespace,
@@ -251,17 +252,17 @@ def declare(
         types=[each.type for each in declarations],
         descriptions=[each.description for each in declarations],
         secrets=[each.secret for each in declarations],
-        schemas=[schema_text(each.schema, each.at("schema")) for each in declarations],
+        schemas=[schema_text(each.schema, checks, each.at("schema")) for each in declarations],
         actor=caller.name,
     )
 
 
-def schema_text(schema: object, field: str = "schema") -> str | None:
+def schema_text(schema: object, checks: schemas.Checks, field: str = "schema") -> str | None:
     """Return the canonical text of a schema, None without one; ValidationFailed says what is wrong with it."""
     if schema is None:
         return None
     try:
-        return schemas.to_text(schema)
+        return checks.to_text(schema)
     except ValueError as error:
         raise ValidationFailed([(field, str(error))]) from None
 

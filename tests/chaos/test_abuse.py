@@ -223,6 +223,8 @@ def test_hostile_schemas_hold_nobody_up(send: Send) -> None:
         assert declared in (201, 422)
         if declared == 201:
             assert send("PUT", f"{CONFIG}/k{number}", {"value": value})[0] in (200, 422)
+    large = [{"key": f"l{n}", "type": "json", "schema": {"pattern": f"^{n}.{{900}}"}} for n in range(5_000)]
+    assert send("PATCH", KEYS, {"keys": large})[0] == 422
     schema = {"items": {"allOf": [{"not": {"const": f"x{number}"}} for number in range(1_000)]}}
     keys = [{"key": f"many{number}", "type": "json", "schema": schema} for number in range(15)]
     assert send("PATCH", KEYS, {"keys": keys})[0] in (200, 201)

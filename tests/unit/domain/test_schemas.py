@@ -234,6 +234,14 @@ def test_the_values_of_one_request_are_bounded_together() -> None:
     assert "send fewer at once" in str(found[-1])
 
 
+def test_the_schemas_of_one_request_are_bounded_together() -> None:
+    """A hundred patterns of the largest size would take seconds to compile; the message says to send fewer."""
+    checks = schemas.Checks()
+    declared = ({"pattern": f"^{number}.{{900}}"} for number in range(100))
+    with pytest.raises(ValueError, match="send fewer at once"):
+        list(map(checks.to_text, declared))
+
+
 def test_a_schema_that_was_declared_before_the_bounds_names_itself() -> None:
     """It is neither checked nor an error of the service: the message says what is wrong with it, and the way out."""
     text = '{"pattern":".*a.{3000}$"}'
