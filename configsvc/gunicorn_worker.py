@@ -24,14 +24,18 @@ from gunicorn.workers.ggevent import GeventWorker
 HEADERS_TIMEOUT_S = 10.0
 #: From the end of the headers to the end of the body: 1 MiB, the most that is taken, over a line of 300 kbit/s.
 BODY_TIMEOUT_S = 30.0
+#: With the heads of its chunks; what is longer has chunks of a few bytes, a microsecond each, or long extensions.
+BODY_WIRE_BYTES_MAX = 2 * 1024 * 1024
 #: What may be left of a body for its connection to be used again: of a call that was refused before it was read.
 LEFT_BYTES_MAX = 64 * 1024
 #: Else the connection is closed, which would take the answer from who still sends: as much is read before, as long.
 LINGER_BYTES_MAX = 16 * 1024 * 1024
 LINGER_S = 2.0
 
-#: Bytes that come without a pause are read without one; after as many the others have their turn.
-_TURN_BYTES = 64 * 1024
+#: After so many bytes the others have their turn, also where more are there: they may be a thousand chunks, or 7 ms.
+_TURN_BYTES = 8 * 1024
+#: Read at once of what nobody looks at.
+_AT_ONCE_BYTES = 64 * 1024
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -72,14 +76,15 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
 
     _deadline: float
     _then_s: float | None
+    _left_bytes: float
     _since_turn_bytes = 0
 
-    def expect(self, within_s: float, then_s: float | None = None) -> None:
-        """Begin a time to read in; ``then_s``: a new one begins with what is read first."""
-        self._deadline, self._then_s = time.monotonic() + within_s, then_s
+    def expect(self, within_s: float, then_s: float | None = None, bytes_max: float = float("inf")) -> None:
+        """Begin a time to read in, so much at most; ``then_s``: a new one begins with what is read first."""
+        self._deadline, self._then_s, self._left_bytes = time.monotonic() + within_s, then_s, bytes_max
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return what has come, or comes in time; TimeoutError after it."""
+        """Return what has come, or comes in time; TimeoutError after it, OSError where it is too much."""
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise TimeoutError
@@ -90,6 +95,9 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
             self.sock.settimeout(None)  # of answers, too
         if self._then_s is not None:
             self.expect(self._then_s)
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            raise OSError("too many bytes for what they say")
         self._since_turn_bytes += len(data)
         if self._since_turn_bytes > _TURN_BYTES:
             self._since_turn_bytes = 0
@@ -104,7 +112,7 @@ class _Request(Request):  # type: ignore[misc]
 
     def set_body_reader(self) -> None:
         super().set_body_reader()
-        self.unreader.expect(BODY_TIMEOUT_S)
+        self.unreader.expect(BODY_TIMEOUT_S, bytes_max=BODY_WIRE_BYTES_MAX)
         self.body.reader = _BodyReader(self.body.reader)
 
     def should_close(self) -> bool:
@@ -140,7 +148,7 @@ def _linger(client: Any) -> None:
         client.shutdown(socket.SHUT_WR)
         while left > 0 and (left_s := deadline - time.monotonic()) > 0:
             client.settimeout(left_s)
-            data = client.recv(_TURN_BYTES)
+            data = client.recv(_AT_ONCE_BYTES)
             if not data:
                 break
             left -= len(data)
