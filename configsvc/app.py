@@ -91,9 +91,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     hub = Hub(settings.database_url, database)
     pace = Pace(settings.next_sync_s)
     reports = Reports(database, pace)
-    holds = Holds(settings.token_held_max)
+    holds, lookout = Holds(settings.token_held_max), Lookout(database)
     sync = Sync(database, bodies, hub, holds, reports)
-    convergence = Convergence(database, history, holds, Lookout(database))
+    convergence = Convergence(database, history, holds, lookout)
     catalog, declared = Catalog(database), Keys(database, secrets)
     plans, watching = Plans(database, history, gate), Watchers(database)
     change_requests = ChangeRequests(database, gate, promotions)
@@ -152,6 +152,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = shortcut  # type: ignore[method-assign]  # Flask's own way
     addresses.trust(app, settings.trusted_proxies)
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]
+    app.extensions["configsvc.end"] = (holds.end, hub.end, lookout.end)
     app.extensions["configsvc"] = (reports, refusals, hub, database, pulse)
     return app
 

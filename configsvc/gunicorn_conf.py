@@ -29,7 +29,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_N
 # Clients sync about every 30 s, and proxies keep connections for 60 s: ours should still be there then.
 keepalive = 75
 
-# Longer than any write takes. Held requests are cut: their clients ask the next worker, and have missed nothing.
+# Longer than any write takes. Held requests are answered at once (gunicorn_worker.py): a worker ends after about 1 s.
 graceful_timeout = 2
 
 # A worker that is stuck for this long is replaced. The longest computation, checking values by schemas, takes far less.

@@ -39,7 +39,28 @@ _AT_ONCE_BYTES = 64 * 1024
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Serves HTTP/1.1 without TLS, which is a proxy's."""
+    """Serves HTTP/1.1 without TLS, which is a proxy's.
+
+    Asked to end, it has the app answer what is held, closes connections on which nothing is asked, and each other one
+    after its answer. gunicorn's own would wait for them all, in vain, and then cut them.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._idle: set[Any] = set()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to end: SIGTERM has come."""
+        super().handle_exit(sig, frame)
+        _Request.last = True
+        gevent.spawn(self._let_go)  # a signal's handler must not wait
+
+    def _let_go(self) -> None:
+        for end in self.wsgi.extensions["configsvc.end"]:
+            end()
+        for client in tuple(self._idle):
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RD)  # whoever reads it reads its end
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve the requests of one connection."""
@@ -48,7 +69,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             name = listener.getsockname()
             while True:
                 request = None
+                self._idle.add(client)
                 request = next(parser)
+                self._idle.discard(client)
                 self.handle_request(name, request, client, addr)
         except (StopIteration, NoMoreData, TimeoutError, BrokenPipeError, ConnectionResetError) as error:
             self.log.debug("closing a connection: %s", type(error).__name__)
@@ -59,6 +82,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             self.handle_error(request, client, addr, error)
             refused = True
         finally:
+            self._idle.discard(client)
             if refused:
                 _linger(client)
             util.close(client)
@@ -106,6 +130,9 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
 
 
 class _Request(Request):  # type: ignore[misc]
+    #: Whether none can follow, because the worker ends.
+    last = False
+
     def __init__(self, cfg: Any, unreader: _Unreader, peer: Any, number: int = 1) -> None:
         unreader.expect(cfg.keepalive, then_s=HEADERS_TIMEOUT_S)
         super().__init__(cfg, unreader, peer, number)
@@ -117,7 +144,7 @@ class _Request(Request):  # type: ignore[misc]
 
     def should_close(self) -> bool:
         """Tell that no request can follow: the answer's head says so, too."""
-        return bool(self.body.failed or self.body.reader.left > LEFT_BYTES_MAX or super().should_close())
+        return bool(self.last or self.body.failed or self.body.reader.left > LEFT_BYTES_MAX or super().should_close())
 
 
 class _BodyReader:

@@ -123,6 +123,8 @@ CREATE UNIQUE INDEX config_version_active ON config_version (env_id, key_id) WHE
 CREATE INDEX config_version_past ON config_version (env_id, key_id, revision);
 -- The changes of one release, or of a range of them.
 CREATE INDEX config_version_release ON config_version (env_id, revision, namespace_id);
+-- Who points to a sealed value: asked before it is forgotten, and by its foreign keys. So have proposals and drafts one.
+CREATE INDEX config_version_value_id ON config_version (value_id) WHERE value_id IS NOT NULL;
 
 -- What a scope holds at its last release; made by its first one.
 CREATE TABLE scope (
@@ -325,6 +327,8 @@ CREATE TABLE request_change (
     CONSTRAINT request_change_secret CHECK ((value_id IS NULL) = (fingerprint IS NULL))
 );
 
+CREATE INDEX request_change_value_id ON request_change (value_id) WHERE value_id IS NOT NULL;
+
 CREATE TABLE request_review (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     request_id bigint NOT NULL REFERENCES change_request,
@@ -435,6 +439,7 @@ CREATE TABLE draft_change (
 );
 
 CREATE INDEX draft_change_key ON draft_change (key_id);
+CREATE INDEX draft_change_value_id ON draft_change (value_id) WHERE value_id IS NOT NULL;
 
 -- Functions ----------------------------------------------------------------------------------------------------------
 
@@ -829,6 +834,20 @@ RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog
     SELECT w.* FROM unnest(p_value_ids, p_key_ids, p_data_key_ids, p_nonces, p_ciphertexts) AS w
 $$;
 
+-- Forgets sealed values to which no version, proposal or draft points, among some pages of the table: what drafts held that were thrown
+-- away. Not the newest: whoever has just sealed one is about to point to it.
+CREATE FUNCTION forget_secret_values(p_begin tid, p_end tid) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH gone AS (
+        DELETE FROM secret_value s
+        WHERE s.ctid >= p_begin AND s.ctid < p_end AND s.created_at < clock_timestamp() - interval '24 hours'
+          AND NOT EXISTS (SELECT FROM config_version v WHERE v.value_id = s.value_id)
+          AND NOT EXISTS (SELECT FROM request_change c WHERE c.value_id = s.value_id)
+          AND NOT EXISTS (SELECT FROM draft_change d WHERE d.value_id = s.value_id)
+        RETURNING 1)
+    SELECT count(*) FROM gone
+$$;
+
 -- The same values under another data key of the same scope: those of them that are still under the old one. Returns how many.
 CREATE FUNCTION rewrite_secret_values(p_old uuid, p_new uuid, p_value_ids uuid[], p_nonces bytea[], p_ciphertexts bytea[])
 RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -961,7 +980,8 @@ GRANT INSERT, UPDATE ON watch_clock TO configsvc_service;
 GRANT INSERT, UPDATE (p99_s, all_s) ON release_convergence TO configsvc_service;
 GRANT DELETE ON idempotency TO configsvc_service;
 GRANT EXECUTE ON FUNCTION create_environment, record_audit_event, approved_by, commit_release, report_clients, measure_convergence,
-    add_data_key, replace_data_key, rewrap_data_key, keep_secret_values, rewrite_secret_values, count_keys TO configsvc_service;
+    add_data_key, replace_data_key, rewrap_data_key, keep_secret_values, forget_secret_values, rewrite_secret_values,
+    count_keys TO configsvc_service;
 
 -- The environments that everybody has. Production is protected from the first minute.
 SELECT create_environment('development', 'For work in progress', false, 1::smallint, 'configsvc migrate');

@@ -31,7 +31,7 @@ class Events:
 
     def _all(self, caller: Caller, text: str, cursor: str, deadline: float) -> Iterator[bytes]:
         yield text.encode()
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := self._sync.left_s(deadline)) > 0:
             wait_s = min(left_s, HEARTBEAT_S)
             try:
                 caller, cursor, text = self._sync.follow(

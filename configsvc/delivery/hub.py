@@ -63,6 +63,7 @@ class Hub:
         self._database_url = database_url
         self._database = database
         self._stopping = False
+        self._ended = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._bell: Bell
@@ -88,6 +89,12 @@ class Hub:
             self._bell.ring()
             self._thread.join(_STOP_TIMEOUT_S)
 
+    def end(self) -> None:
+        """Wake all who wait, as if their environments had moved: this process ends, and they are to be answered."""
+        self._ended = True
+        for seen in (*self._seen.values(), self._unseen):
+            self._let_go(seen)
+
     def revision(self, env: str) -> int | None:
         """The newest revision of an environment as far as it is known here, None before the first read."""
         return self._look(env).revision
@@ -110,7 +117,7 @@ class Hub:
                     return time.monotonic()
                 if not seen.over.wait(max(0.0, deadline - time.monotonic())):
                     return None
-                if seen.revision is not None:
+                if seen.revision is not None or self._ended:
                     return seen.over_at
                 seen = self._look(env)
 
@@ -169,8 +176,11 @@ class Hub:
         self._seen[env] = _Seen(revision)
         if before is self._unseen:
             self._unseen = _Seen(None)
-        before.over_at = time.monotonic()
-        threading.Thread(target=self._wake, args=(before,), name="configsvc-hub-wake", daemon=True).start()
+        self._let_go(before)
+
+    def _let_go(self, seen: _Seen) -> None:
+        seen.over_at = time.monotonic()
+        threading.Thread(target=self._wake, args=(seen,), name="configsvc-hub-wake", daemon=True).start()
 
     def _wake(self, seen: _Seen) -> None:
         self._waking.add(seen)

@@ -7,7 +7,7 @@ independently, so what one waits for often arrives through another: hence a look
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -61,6 +61,11 @@ class Lookout:
                 if waited.waiting == 0 and self._waited.get(reach) is waited:
                     del self._waited[reach]
 
+    def end(self) -> None:
+        """Wake all who wait, as if all had their releases: this process ends, and they are to be answered."""
+        with self._lock:
+            self._let_go(list(self._waited))
+
     def _run(self) -> None:
         pause_s = _LOOK_EVERY_S
         while True:
@@ -82,8 +87,11 @@ class Lookout:
             self._faults.failed(error)
             return
         with self._lock:
-            for reach in arrived:
-                # Who comes from now on waits for a look of its own.
-                if (waited := self._waited.pop(reach, None)) is not None:
-                    waited.arrived_at = time.monotonic()
-                    waited.arrived.set()
+            self._let_go(arrived)
+
+    def _let_go(self, reaches: Iterable[Reach]) -> None:
+        for reach in reaches:
+            # Who comes from now on waits for a look of its own.
+            if (waited := self._waited.pop(reach, None)) is not None:
+                waited.arrived_at = time.monotonic()
+                waited.arrived.set()

@@ -20,7 +20,7 @@ class Sweeper:
     """Sweeps when it is time, on the connection of whoever asks."""
 
     def __init__(self) -> None:
-        self._next: dict[Table, int] = {"idempotency": 0, "outbox": 0}
+        self._next: dict[Table, int] = dict.fromkeys(leftovers.TABLES, 0)
         self._due_at = time.monotonic() + EVERY_S * random.random()  # noqa: S311  # jitter, no secret
 
     def sweep(self, connection: Connection) -> None:

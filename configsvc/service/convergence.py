@@ -67,7 +67,7 @@ class Convergence:
             # In this order: a report and the time that it completes are written together.
             followers = store.followers(self._database, reach)
             standing = _standing(revision, followers, store.progress(self._database, reach))
-            left_s = deadline - time.monotonic()
+            left_s = self._holds.left_s(deadline)
             if standing.converged or left_s <= 0:
                 return standing
             caller, _ = self._holds.hold(

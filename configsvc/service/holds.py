@@ -35,8 +35,17 @@ class Holds:
     def __init__(self, held_max: int) -> None:
         """``held_max``: requests of one caller that may be held at a time."""
         self._held_max = held_max
+        self._ended = False
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
+
+    def end(self) -> None:
+        """Let every time that is waited for be over: this process ends. Who waits is woken by what they wait for."""
+        self._ended = True
+
+    def left_s(self, deadline: float) -> float:
+        """Return the seconds until a moment of the monotonic clock; 0 or less if it is over, or this process ends."""
+        return 0.0 if self._ended else deadline - time.monotonic()
 
     def hold(
         self,
@@ -59,7 +68,7 @@ class Holds:
         deadline = time.monotonic() + timeout_s
         with self._place(caller.name):
             while (moved_at := wait(min(timeout_s, RECHECK_S))) is None:
-                timeout_s = deadline - time.monotonic()
+                timeout_s = self.left_s(deadline)
                 if timeout_s <= 0:
                     break
                 check(authenticate(since=time.monotonic() - CACHE_S))

@@ -53,7 +53,7 @@ class Moves:
         self, caller: Caller, authenticate: Authenticate, shown: dict[str, int], deadline: float
     ) -> Iterator[bytes]:
         yield f"{RETRY}\n".encode()
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := self._holds.left_s(deadline)) > 0:
             wait = _any([self._lookout.next_move(env, revision) for env, revision in shown.items()])
             try:
                 caller, _ = self._holds.hold(

@@ -156,7 +156,7 @@ class Sync:
         # The usual case costs one look-up: what the client has is the newest, so its namespaces are still there.
         self._collector.add(_report(client, asked, asked.have))
         since = now
-        while cursor == asked.have and view.word == asked.view and (left_s := deadline - time.monotonic()) > 0:
+        while cursor == asked.have and view.word == asked.view and (left_s := self._holds.left_s(deadline)) > 0:
             try:
                 caller, since = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, left_s)
             except RateLimited:
@@ -167,6 +167,10 @@ class Sync:
             return self._news(asked, self._state(asked, since), view, render)
         nothing = Answer("none", False, cursor, view.word, {})
         return self._bodies.answer((render, cursor, view.word), partial(render, nothing))
+
+    def left_s(self, deadline: float) -> float:
+        """Return the seconds that may still be waited until a moment of the monotonic clock."""
+        return self._holds.left_s(deadline)
 
     def rest(self) -> None:
         """Wait before the next request of a client that was held, while others are still waiting for their news."""
@@ -196,7 +200,7 @@ class Sync:
         while True:
             view = _view(caller.identity.grants, asked.env, asked.namespaces)
             state = self._state(asked, since, have)
-            left_s = deadline - time.monotonic()
+            left_s = self._holds.left_s(deadline)
             if left_s <= 0 or _has_news(state, namespace, have):
                 return state.cursor, self._watched(asked, state, view, have, render)
             caller, since = self._hold(caller, authenticate, asked, state.revision, left_s)

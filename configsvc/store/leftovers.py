@@ -1,23 +1,22 @@
-"""Rows that have served their time: answers to writes, and releases that are published."""
+"""Rows that have served their time; docs/operations.md says which, and after how long."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from configsvc.store.database import Connection
 from configsvc.store.queries import load
 
 _SQL = load("sweep")
 
-Table = Literal["idempotency", "outbox"]
+Table = Literal["idempotency", "outbox", "session", "sign_in_link", "secret_value"]
+TABLES: tuple[Table, ...] = get_args(Table)
 
 
 def pages(connection: Connection) -> dict[Table, int]:
     """Return the length of each table, in pages."""
-    row = connection.execute(_SQL["pages"]).fetchone()
-    assert row is not None
-    return {"idempotency": row["idempotency"], "outbox": row["outbox"]}
+    rows = connection.execute(_SQL["pages"], {"tables": list(TABLES)}).fetchall()
+    return {row["table"]: row["pages"] for row in rows}
 
 
-def forget(connection: Connection, table: Table, page: int, count: int) -> int:
-    """Delete what is over a day old and done with in ``count`` pages of a table, from one on; return how many rows."""
-    place = {"begin": f"({page},0)", "end": f"({page + count},0)"}
-    return connection.execute(_SQL[table], place).rowcount
+def forget(connection: Connection, table: Table, page: int, count: int) -> None:
+    """Delete what is done with in ``count`` pages of a table, from one on."""
+    connection.execute(_SQL[table], {"begin": f"({page},0)", "end": f"({page + count},0)"})

@@ -31,7 +31,6 @@ def live_token_named(database: Database, name: str) -> str | None:
 def insert_session(connection: Connection, id_hash: bytes, token_id: str, seconds: float) -> None:
     """Store a session that lasts so long."""
     connection.execute(_SQL["insert_session"], {"id_hash": id_hash, "token_id": token_id, "seconds": seconds})
-    connection.execute(_SQL["delete_over"])
 
 
 def session(database: Database, id_hash: bytes) -> Row | None:

@@ -30,10 +30,6 @@ DELETE FROM session WHERE id_hash = %(id_hash)s
 -- delete_sessions_of: all of one token
 DELETE FROM session WHERE token_id = %(token_id)s
 
--- delete_over: sessions and links whose time is over
-WITH links AS (DELETE FROM sign_in_link WHERE expires_at < clock_timestamp())
-DELETE FROM session WHERE expires_at < clock_timestamp()
-
 -- insert_link: a link that signs somebody in, once
 INSERT INTO sign_in_link (secret_hash, token_id, expires_at)
 VALUES (%(secret_hash)s, %(token_id)s, clock_timestamp() + make_interval(secs => %(seconds)s))

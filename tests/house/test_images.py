@@ -1,11 +1,14 @@
 """Dockerfile and compose.yaml, as far as they go without Docker: files, shape, secrets, Redis' accounts."""
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +23,8 @@ from ruamel.yaml import YAML
 from configsvc.crypto import signing
 from configsvc.crypto.signing import Signer
 from configsvc.delivery.accounts import PushAccounts
+from configsvc.dev.ports import free_port
+from configsvc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 ANSWER_TIMEOUT_S = 20
@@ -166,3 +171,46 @@ def test_redis_accounts_can_do_nothing_else(push_port: int) -> None:
             connection.execute_command(*command)
     with pytest.raises(redis.exceptions.AuthenticationError):
         redis.Redis(port=push_port).ping()
+
+
+def test_the_image_runs_as_somebody_who_is_not_root() -> None:
+    """By number, which an orchestrator can check; and there is no installer in it that could bring in more."""
+    text = (ROOT / "Dockerfile").read_text()
+    final = text[text.rindex("FROM ") :]
+    [user] = re.findall(r"^USER (.+)$", final, flags=re.MULTILINE)
+    assert int(user) > 0
+    assert f"--uid {user} " in final
+    assert "--without-pip" in text
+
+
+@pytest.mark.chaos_long
+def test_it_serves_from_a_file_system_that_nobody_can_write(settings: Settings, tmp_path: Path) -> None:
+    """With all of it read-only but /dev/shm, workers and relay serve, count, and end well."""
+    port = free_port()
+    own = settings.model_copy(update={"port": port})
+    read_only = "mount --make-rprivate / && mount -o remount,bind,ro / && ! touch . 2>/dev/null && exec"
+    if subprocess.run(["unshare", "--mount", "sh", "-c", f"{read_only} true"], cwd=tmp_path).returncode != 0:
+        pytest.skip("can't make a file system read-only")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CONFIGSVC_")}
+    with (tmp_path / "log").open("wb") as log:
+        serve = f"{read_only} {sys.executable} -m configsvc serve"
+        command = ["unshare", "--mount", "sh", "-c", serve]
+        served = subprocess.Popen(command, cwd=tmp_path, env=environ | own.to_environ(), stderr=log)
+    try:
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while (status := readiness(port)) != "ready":
+            assert time.monotonic() < deadline, (status, (tmp_path / "log").read_text())
+            time.sleep(0.05)
+    finally:
+        served.terminate()
+    assert served.wait(ANSWER_TIMEOUT_S) == 0
+    assert "Read-only" not in (tmp_path / "log").read_text()
+
+
+def readiness(port: int) -> str | None:
+    """What a service says of itself, None while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return str(json.load(answer)["status"])
+    except OSError:
+        return None

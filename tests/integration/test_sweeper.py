@@ -1,7 +1,9 @@
 """The sweeper against a real Postgres, as the service's role."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import LiteralString
 
+import psycopg
 import pytest
 
 from configsvc.delivery import sweeper
@@ -94,8 +96,85 @@ def test_it_keeps_to_its_time(database: Database, service: Connection) -> None:
 def test_a_sweep_reads_its_pages_alone(database: Database, service: Connection) -> None:
     """Postgres finds the pages by their numbers: a sweep costs the same in a table of any size."""
     fill(database)
-    for table in ("idempotency", "outbox"):
+    for table in ("idempotency", "outbox", "session", "sign_in_link"):
         rows = service.execute(
             f"EXPLAIN {sweeper.leftovers._SQL[table]}", {"begin": "(0,0)", "end": "(64,0)"}
         ).fetchall()
         assert any("Tid Range Scan" in row["QUERY PLAN"] for row in rows), rows
+
+
+@pytest.fixture
+def sweep(service: Connection, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Goes round all tables once, as long as they are short."""
+    monkeypatch.setattr(sweeper, "EVERY_S", 0)
+    return lambda: Sweeper().sweep(service)
+
+
+#: A session that is over and one that is not, with the same for links; a draft in each session; and sealed values, each
+#: named by what points to it.
+PEOPLE: LiteralString = """
+INSERT INTO namespace (name, created_by) VALUES ('payments', 'test');
+INSERT INTO config_key (namespace_id, name, type, secret, created_by)
+    SELECT id, 'password', 'string', true, 'test' FROM namespace;
+INSERT INTO token (id, name, secret_hash, created_by, principal) VALUES ('abcdefghijkl', 't', sha256(''), 't', 't');
+INSERT INTO session (id_hash, token_id, expires_at) VALUES
+    (sha256('over'), 'abcdefghijkl', clock_timestamp() - interval '1 second'),
+    (sha256('live'), 'abcdefghijkl', clock_timestamp() + interval '1 hour');
+INSERT INTO sign_in_link (secret_hash, token_id, expires_at) SELECT id_hash, token_id, expires_at FROM session;
+INSERT INTO data_key (id, namespace_id, env_id, purpose, kek_id, wrapped)
+    SELECT gen_random_uuid(), id, 1, 'secret', 'k', '' FROM namespace;
+INSERT INTO secret_value (value_id, key_id, data_key_id, nonce, ciphertext, created_at)
+    SELECT gen_random_uuid(), k.id, d.id, '123456789012', convert_to('sealed for a ' || w.what, 'utf8'),
+           clock_timestamp() - CASE w.what WHEN 'moment' THEN interval '0' ELSE interval '25 hours' END
+    FROM config_key k, data_key d,
+        unnest('{version,proposal,live draft,draft that is over,nobody,moment}'::text[]) AS w (what);
+INSERT INTO config_version
+    (env_id, namespace_id, key_id, version, revision, deleted, is_active, created_by, created_at, value_id, fingerprint)
+    SELECT 1, k.namespace_id, k.id, 1, 1, false, true, 't', clock_timestamp(), s.value_id, 'f'
+    FROM config_key k, secret_value s WHERE s.ciphertext = 'sealed for a version';
+INSERT INTO change_request (env_id, note, namespaces, base, digest, author, principal)
+    VALUES (1, '', '{payments}', 0, sha256(''), 't', 't');
+INSERT INTO request_change (request_id, edition, key_id, base_version, base_definition, value_id, fingerprint)
+    SELECT q.id, 1, s.key_id, 0, 1, s.value_id, 'f'
+    FROM change_request q, secret_value s WHERE s.ciphertext = 'sealed for a proposal';
+INSERT INTO draft_change (session_id, env_id, key_id, base_version, value_id, fingerprint)
+    SELECT n.id_hash, 1, s.key_id, 0, s.value_id, 'f' FROM session n, secret_value s
+    WHERE (n.id_hash, s.ciphertext) IN (
+        (sha256('live'), 'sealed for a live draft'), (sha256('over'), 'sealed for a draft that is over'));
+"""
+
+
+def column(database: Database, query: LiteralString) -> set[object]:
+    """The one column of a query."""
+    with superuser(database.superuser_url) as connection:
+        return {value for row in connection.execute(query).fetchall() for value in row.values()}
+
+
+def test_sessions_links_and_sealed_values_go(
+    database: Database, sweep: Callable[[], None], service: Connection
+) -> None:
+    """What is over goes, drafts with their session; of sealed values those of a day ago that nothing points to."""
+    with superuser(database.superuser_url) as connection:
+        connection.execute(PEOPLE)
+    sweep()
+    for query in (
+        "SELECT id_hash <> sha256('live') FROM session",
+        "SELECT secret_hash <> sha256('live') FROM sign_in_link",
+        "SELECT session_id <> sha256('live') FROM draft_change",
+    ):
+        assert column(database, query) == {False}
+    sweep()
+    assert column(database, "SELECT convert_from(ciphertext, 'utf8') FROM secret_value") == {
+        f"sealed for a {what}" for what in ("version", "proposal", "live draft", "moment")
+    }
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        service.execute("DELETE FROM secret_value")
+
+
+def test_whether_anything_points_to_a_sealed_value_is_one_descent(service: Connection) -> None:
+    """However long history is: each table that may point to one has an index for it."""
+    for table in ("config_version", "request_change", "draft_change"):
+        rows = service.execute(
+            f"EXPLAIN SELECT FROM {table} WHERE value_id = '00000000-0000-0000-0000-000000000000'"
+        ).fetchall()
+        assert any(f"{table}_value_id" in row["QUERY PLAN"] for row in rows), rows

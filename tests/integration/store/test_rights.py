@@ -149,7 +149,7 @@ def test_the_service_runs_these_functions(world: World) -> None:
         (name, "configsvc_service")
         for name in (
             *("commit_release", "create_environment", "record_audit_event", "approved_by"),
-            *("report_clients", "measure_convergence", "count_keys"),
+            *("report_clients", "measure_convergence", "count_keys", "forget_secret_values"),
             *("add_data_key", "replace_data_key", "rewrap_data_key", "keep_secret_values", "rewrite_secret_values"),
         )
     }
@@ -158,7 +158,7 @@ def test_the_service_runs_these_functions(world: World) -> None:
 def test_functions_with_the_owners_rights_fix_their_search_path(world: World) -> None:
     """The caller's temporary schema comes last, by name."""
     rows = world.query("SELECT proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
-    assert len(rows) == 9
+    assert len(rows) == 10
     assert all("search_path=pg_catalog, public, pg_temp" in row["proconfig"] for row in rows)
 
 
