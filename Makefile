@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # What `make dev ARGS="--port 0"` or `make test ARGS="-k relay"` hands on.
 ARGS ?=
+# What is left out takes minutes, and runs in CI.
+FAST := not chaos_long and not scale and not browser
 # More workers than cores: on a machine with two, a third of the time is spent waiting.
 WORKERS ?= 3
 
@@ -11,7 +13,7 @@ INSTALLED := .venv/.installed
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo pages test lint types bench up down build clean
+.PHONY: help setup dev demo pages test coverage lint types bench up down build clean
 
 help: ## explain the targets
 	@echo 'make <target>, from a clean checkout with Python 3.11 or newer:'
@@ -40,7 +42,13 @@ pages: $(INSTALLED) ## take pictures of all admin pages, with sample data, into 
 	@exec $(BIN)/python -m examples.pages docs/pages
 
 test: $(INSTALLED) ## run the fast suite (ARGS="-k relay")
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not chaos_long and not scale and not browser' $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m '$(FAST)' $(ARGS)
+
+coverage: $(INSTALLED) ## the same, and say which lines of both packages did not run (takes twice as long)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup -m '$(FAST)' $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 lint: $(INSTALLED) ## check style and the direction of imports
 	@$(BIN)/ruff check .
@@ -79,5 +87,5 @@ build: $(INSTALLED) ## build the wheels and source archives of both packages int
 	@cd configclient && $(BIN)/python -m hatchling build -d ../dist
 
 clean: ## remove .venv, dist and caches; what `make dev` stored in .dev stays
-	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -271,7 +271,7 @@ def read_keys(environ: Mapping[str, str] | None = None) -> tuple[str, str | None
     """
     given = _ours(os.environ if environ is None else environ)
     if "CONFIGSVC_KEYS" not in given:
-        raise SetupError(_explain("keys", "missing", ""))
+        raise SetupError(_explain(["keys"], "missing", ""))
     for name in {"CONFIGSVC_KEYS", "CONFIGSVC_OTHER_KEYS"} & given.keys():
         try:
             _keys(given[name])

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from configsvc.domain.policy import Grant
 from configsvc.errors import SetupError
-from configsvc.settings import Settings, read_database_url
+from configsvc.settings import Settings, read_database_url, read_keys
 
 GIVEN = {
     "CONFIGSVC_DATABASE_URL": "postgresql://configsvc_service:hunter2@db/configsvc",
@@ -228,3 +228,14 @@ def test_a_secret_alone_makes_no_provider() -> None:
     """All that is missing is named."""
     (line,) = _lines(oidc_client_secret_file="/run/secret")
     assert all(f"CONFIGSVC_{name.upper()}" in line for name in OIDC)
+
+
+def test_commands_that_look_after_keys_are_told_where_they_are() -> None:
+    """The one setting is needed, the other is not; what names no place is refused by its name."""
+    keys, others = "file:/etc/configsvc/keys.json", "file:/etc/configsvc/old.json"
+    assert read_keys({"CONFIGSVC_KEYS": keys}) == (keys, None)
+    assert read_keys({"CONFIGSVC_KEYS": keys, "CONFIGSVC_OTHER_KEYS": others}) == (keys, others)
+    with pytest.raises(SetupError, match="CONFIGSVC_KEYS"):
+        read_keys({})
+    with pytest.raises(SetupError, match="CONFIGSVC_OTHER_KEYS"):
+        read_keys({"CONFIGSVC_KEYS": keys, "CONFIGSVC_OTHER_KEYS": "under the mat"})

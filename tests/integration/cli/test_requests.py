@@ -191,3 +191,17 @@ def test_a_promoted_secret_says_where_it_is_from(
     body = {"changes": [change, {"namespace": namespace, "key": "other", "value": 2}]}
     edit(configctl, number, body, **ops)
     assert f"{namespace}/pin  (unset) → (secret)" in configctl.lines("requests", "show", number)
+
+
+def test_a_schema_of_what_production_uses_is_proposed(
+    configctl: Configctl, namespace: str, number: str, ops: dict[str, str]
+) -> None:
+    """Without --yes the command says that the environment is protected; with it, it opens the request."""
+    configctl.lines("approve", number, "--yes", **ops)
+    configctl.lines("apply", number)
+    update = ("keys", "update", namespace, "limit", "--schema-file", "-")
+    refused = configctl(*update, stdin='{"minimum": 1}', **ops)
+    assert (refused.code, "production is protected; --yes proposes it" in refused.err) == (5, True)
+    proposed = configctl(*update, "--yes", stdin='{"minimum": 1}', **ops)
+    [request] = configctl.json("requests", "list", "--namespace", namespace)["items"]
+    assert (proposed.code, proposed.out) == (0, f"{namespace}/limit  schema  production request {request['id']}\n")

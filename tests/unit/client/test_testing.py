@@ -168,3 +168,23 @@ def test_states_on_demand(fake_config: FakeClient) -> None:
     assert (status.state, status.transport, status.last_error) == ("offline", "none", "no route to host")
     fake_config.set_state("live")
     assert (fake_config.status().transport, fake_config.status().last_error) == ("redis", None)
+
+
+@pytest.mark.parametrize(
+    ("getter", "before", "after"),
+    [
+        ("get", "a", "b"),
+        ("get_str", "a", "b"),
+        ("get_int", 1, 2),
+        ("get_float", 1.5, 2.5),
+        ("get_bool", True, False),
+        ("get_json", {"a": [1]}, {"a": [2]}),
+    ],
+)
+def test_each_getter_reads_the_pinned_revision(getter: str, before: object, after: object) -> None:
+    """Whatever arrives meanwhile, until the block ends."""
+    with FakeClient({"payments": {"key": before}}) as client:
+        with client.pinned():
+            client.push({"payments": {"key": after}})
+            assert getattr(client, getter)("payments", "key") == before
+        assert getattr(client, getter)("payments", "key") == after
