@@ -168,7 +168,7 @@ def _openid(settings: Settings, database: Database, sessions: Sessions) -> OpenI
     secret = None if file is None else private_file.read(file).decode().strip()
     client = Client(oidc.issuer, oidc.client_id, secret, oidc.redirect_url, oidc.scopes)
     claims = Claiming(oidc.name_claim, oidc.roles_claim, oidc.may)
-    return OpenId(oidc.provider_name, Provider(client), People(database, sessions, claims))
+    return OpenId(oidc.provider_name, oidc.only, Provider(client), People(database, sessions, claims))
 
 
 def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:

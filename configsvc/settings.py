@@ -119,6 +119,7 @@ class Oidc:
     name_claim: str
     roles_claim: str
     may: Mapping[str, frozenset[Grant]]
+    only: bool
 
 
 class Settings(BaseModel):
@@ -168,6 +169,8 @@ class Settings(BaseModel):
     oidc_scopes: Annotated[str, AfterValidator(_scopes)] = "openid profile email"
     oidc_name_claim: str = "preferred_username"
     oidc_roles_claim: str = "groups"
+    #: Whether nobody signs in by password or API token: who approves is then one person for each at the provider.
+    oidc_only: bool = False
 
     @property
     def oidc(self) -> Oidc | None:
@@ -184,6 +187,7 @@ class Settings(BaseModel):
             self.oidc_name_claim,
             self.oidc_roles_claim,
             claims.parse_grants(self.oidc_grants),
+            self.oidc_only,
         )
 
     @model_validator(mode="after")

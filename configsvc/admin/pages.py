@@ -87,9 +87,10 @@ class Services:
 
 @dataclass(frozen=True)
 class OpenId:
-    """Signing in at a provider; ``name``: what the sign-in page calls it."""
+    """Signing in at a provider; ``name``: what the sign-in page calls it; ``only``: beside it links alone sign in."""
 
     name: str
+    only: bool
     provider: "Provider"
     people: People
 
@@ -111,7 +112,7 @@ def blueprint(
     guard.register(routes, sessions, rates)
     errors.register(routes, statuses, note)
     rendering.register(routes)
-    sign_in_pages.add(routes, sign_in, sessions, note)
+    sign_in_pages.add(routes, sign_in, sessions, note, only_openid=provider is not None and provider.only)
     if provider is not None:
         # Authlib and what it brings: a seventh of a worker's start, for those who have a provider.
         from configsvc.admin import openid

@@ -10,8 +10,16 @@ from configsvc.service.sessions import Sessions
 from configsvc.service.sign_in import SignIn, Visit
 
 
-def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[RequestError], None]) -> None:
-    """Add the pages; ``note`` sees every attempt that failed."""
+def add(
+    routes: Blueprint,
+    sign_in: SignIn,
+    sessions: Sessions,
+    note: Callable[[RequestError], None],
+    *,
+    only_openid: bool,
+) -> None:
+    """Add the pages; ``note`` sees every attempt that failed; ``only_openid``: passwords and tokens are refused."""
+    routes.app_context_processor(lambda: {"only_openid": only_openid})
 
     @routes.get("/sign-in", endpoint="sign_in_form")
     def form() -> Response:
@@ -23,6 +31,8 @@ def add(routes: Blueprint, sign_in: SignIn, sessions: Sessions, note: Callable[[
     @routes.post("/sign-in", endpoint="sign_in")
     def enter() -> Response:
         given, following = request.form, safe_next(request.form.get("next"))
+        if only_openid:
+            return door(following, {"openid": "passwords and tokens are not taken here"}, 403)
         try:
             if "token" in given:
                 secret = sign_in.by_token(given["token"].strip(), visit())

@@ -1,7 +1,8 @@
 """The hub: wakes held requests the moment a release commits. One per gunicorn worker (DESIGN.md §5, §6).
 
 One connection of its own hears NOTIFY, and reads the revisions of all environments every second whatever NOTIFY says.
-The read is authoritative and may move a revision either way (a restore); a hint moves it forward and saves a read.
+The read is authoritative and may move a revision either way (a restore), or to the same number in another history; a
+hint moves it forward and saves a read.
 
     what happens                what follows
     NOTIFY lost                 the read notices within a second
@@ -46,10 +47,11 @@ _RETURN_IDLE = 0.25
 
 
 class _Seen:
-    """A revision (None: not known yet), who waits for its end, and when that was."""
+    """A revision (None: not known yet), its cursor (None until read), who waits for its end, and when that was."""
 
-    def __init__(self, revision: int | None) -> None:
+    def __init__(self, revision: int | None, cursor: str | None = None) -> None:
         self.revision = revision
+        self.cursor = cursor
         self.over = Line()
         self.over_at = 0.0
         self.rest = Line()
@@ -103,9 +105,9 @@ class Hub:
         """Return a function that waits until the environment's revision moves on from ``after_revision``.
 
         It waits so many seconds at most, and may be called again: what moves between two calls is not missed. It
-        returns at once if the revision is greater already, and the moment it moves, backwards (after a restore) too;
-        None if the time is over first. A smaller one here is old news: the caller has read the database just now. What
-        is looked up after the returned moment (of the monotonic clock) shows the move.
+        returns at once if the revision is greater already, and the moment it moves, after a restore backwards or into
+        another history, too; None if the time is over first. A smaller one here is old news: the caller has read the
+        database just now. What is looked up after the returned moment (of the monotonic clock) shows the move.
         """
         seen = self._look(env)
 
@@ -166,14 +168,17 @@ class Hub:
         if seen is not None and seen.revision is not None and revision.isdecimal() and int(revision) > seen.revision:
             self._move(env, int(revision))
 
-    def _learn(self, revisions: dict[str, int]) -> None:
-        for env, revision in revisions.items():
-            if self.revision(env) != revision:
-                self._move(env, revision)
+    def _learn(self, newest: dict[str, tuple[int, str]]) -> None:
+        for env, (revision, cursor) in newest.items():
+            seen = self._look(env)
+            if seen.revision == revision and seen.cursor in (None, cursor):
+                seen.cursor = cursor
+            else:
+                self._move(env, revision, cursor)
 
-    def _move(self, env: str, revision: int) -> None:
+    def _move(self, env: str, revision: int, cursor: str | None = None) -> None:
         before = self._look(env)
-        self._seen[env] = _Seen(revision)
+        self._seen[env] = _Seen(revision, cursor)
         if before is self._unseen:
             self._unseen = _Seen(None)
         self._let_go(before)

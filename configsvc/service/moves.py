@@ -54,7 +54,8 @@ class Moves:
     ) -> Iterator[bytes]:
         yield f"{RETRY}\n".encode()
         while (left_s := self._holds.left_s(deadline)) > 0:
-            wait = _any([self._lookout.next_move(env, revision) for env, revision in shown.items()])
+            woken: set[str] = set()
+            wait = _any([_noting(woken, env, self._lookout.next_move(env, shown[env])) for env in shown])
             try:
                 caller, _ = self._holds.hold(
                     caller, authenticate, lambda again: _check(again, shown), wait, min(left_s, HEARTBEAT_S)
@@ -63,10 +64,11 @@ class Moves:
             except RequestError as error:
                 yield end(error).encode()
                 return
-            # A smaller one is another history: a database that was restored. (Or old news here, which costs one look.)
+            # A smaller one, or a move to the same, is another history: a database that was restored. (Or old news here,
+            # which costs one look.)
             known = {env: self._lookout.revision(env) for env in shown}
             now = {env: shown[env] if revision is None else revision for env, revision in known.items()}
-            moved = [env for env in now if now[env] != shown[env]]
+            moved = [env for env in now if env in woken or now[env] != shown[env]]
             shown.update(now)
             event = f"id: {written(shown)}\ndata: {strict_json.dumps(moved)}\n\n" if moved else HEARTBEAT
             yield event.encode()
@@ -80,6 +82,18 @@ def written(shown: Mapping[str, int]) -> str:
 def _check(caller: Caller, shown: Mapping[str, int]) -> None:
     for env in shown:
         caller.require(Action.READ, None, env)
+
+
+def _noting(woken: set[str], env: str, wait: Wait) -> Wait:
+    """Return the same wait, which notes what it was that moved."""
+
+    def noting(timeout_s: float) -> float | None:
+        moved_at = wait(timeout_s)
+        if moved_at is not None:
+            woken.add(env)
+        return moved_at
+
+    return noting
 
 
 def _any(waits: Sequence[Wait]) -> Wait:

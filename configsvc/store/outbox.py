@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from configsvc.domain import cursors
 from configsvc.store.database import Connection, Row
 from configsvc.store.queries import load
 
@@ -54,6 +55,7 @@ def mark(connection: Connection, env_id: int, revisions: Sequence[int]) -> None:
     connection.execute(_SQL["mark"], {"env_id": env_id, "revisions": list(revisions)})
 
 
-def revisions(connection: Connection) -> dict[str, int]:
-    """Return the newest revision of every environment."""
-    return {row["name"]: row["revision"] for row in connection.execute(_REVISIONS).fetchall()}
+def revisions(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Return the newest revision of every environment, and its cursor."""
+    rows = connection.execute(_REVISIONS).fetchall()
+    return {row["name"]: (row["revision"], cursors.render(row["revision"], row["hash"])) for row in rows}

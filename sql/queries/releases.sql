@@ -12,8 +12,8 @@ FROM config_version v JOIN config_key k ON k.id = v.key_id JOIN namespace n ON n
 WHERE v.env_id = %(env_id)s AND v.revision = %(revision)s
 ORDER BY n.name COLLATE "C", k.name COLLATE "C"
 
--- revisions: the newest revision of every environment; the hub asks every second, whatever NOTIFY says
-SELECT name, revision FROM environment
+-- revisions: the newest revision of every environment, and which history that is of; the hub asks every second, whatever NOTIFY says
+SELECT e.name, e.revision, r.hash FROM environment e JOIN release r ON r.env_id = e.id AND r.revision = e.revision
 
 -- seen: what a repeated request was answered, before anything is planned for it; the commit looks again under the lock
 SELECT i.body_hash, i.env_id, i.revision, i.changed, r.hash

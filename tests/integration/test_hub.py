@@ -16,6 +16,10 @@ from tests.delivery import Editor, superuser, wait_until
 from tests.fix_database import Database
 
 LONG_S = 15.0
+OTHER_HISTORY = """
+UPDATE release r SET hash = sha256(random()::text::bytea) FROM environment e
+WHERE e.id = r.env_id AND e.name = 'production' AND r.revision = e.revision
+"""
 
 
 @pytest.fixture
@@ -154,6 +158,24 @@ def test_a_restore_wakes_too(database: Database, hub: Hub, editor: Editor, waite
     assert hub.revision("production") == 1
 
 
+def test_another_history_of_the_same_length_wakes_too(
+    database: Database, hub: Hub, editor: Editor, waiters: ThreadPoolExecutor
+) -> None:
+    """A database that was exchanged for one at the same revision."""
+    editor.count("production", 1)
+    assert hub.next_move("production", 0)(LONG_S)
+    held = hold(waiters, hub, "production", 1)
+    editor.count("staging", 1)
+    assert hub.next_move("staging", 0)(LONG_S)
+    with superuser(database.superuser_url) as connection:
+        assert not held.done()
+        connection.execute("SET session_replication_role = replica")
+        # Again and again: the hub may not have read the first one yet.
+        wait_until(lambda: bool(connection.execute(OTHER_HISTORY)) and held.done())
+    assert held.result(LONG_S)
+    assert hub.revision("production") == 1
+
+
 def test_a_new_environment_wakes_who_waits_for_it(database: Database, hub: Hub, waiters: ThreadPoolExecutor) -> None:
     """An environment that is made while a request waits for it is found by the next read."""
     held = hold(waiters, hub, "qa", -1)
@@ -203,7 +225,7 @@ def test_wrong_hints_do_no_harm(database: Database, hub: Hub, editor: Editor) ->
 def test_it_heals_after_its_connection_was_lost(
     database: Database, pool: Pool, hub: Hub, editor: Editor, waiters: ThreadPoolExecutor
 ) -> None:
-    """A request that is held while all connections are lost wakes for the next release, and the pool is whole again."""
+    """A request that is held while all connections are lost wakes for what comes then, and the pool is whole again."""
     editor.count("production", 1)
     wait_until(lambda: hub.revision("production") == 1)
     held = hold(waiters, hub, "production", 1)
@@ -213,7 +235,7 @@ def test_it_heals_after_its_connection_was_lost(
             " WHERE usename = 'configsvc_service' AND datname = current_database()"
         ).fetchall()
         assert len(lost) >= 2
-        connection.execute("UPDATE environment SET revision = 2 WHERE name = 'production'")
+        connection.execute("UPDATE environment SET revision = 0 WHERE name = 'production'")
     assert held.result(LONG_S)
     # At the first try: the hub had the dead connection replaced before it woke anybody.
     assert pool.one("SELECT 1 AS one") == {"one": 1}

@@ -1,14 +1,19 @@
 """The stream by which pages hear of changes by others."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from configsvc.service import holds, moves
+from tests.delivery import superuser, wait_until
+from tests.fix_database import Database
 from tests.integration.admin.conftest import Browser
 from tests.integration.admin.test_pages import Page, put
 from tests.integration.api.conftest import Caller
+
+OTHER_HISTORY = "UPDATE release SET hash = sha256(random()::text::bytea) WHERE revision = 1"
 
 
 def follow(browser: Browser, address: str, **headers: str) -> Iterator[str]:
@@ -88,3 +93,20 @@ def test_a_restored_database_wakes_pages(
     assert "id: development:1" in next(events)
     put(ops, "rate_limit", 101, "int")
     assert "id: development:2" in next(events)
+
+
+def test_another_history_of_the_same_length_wakes_pages(
+    signed_in: Callable[..., Browser], ops: Caller, database: Database
+) -> None:
+    """A database that was exchanged for one at the same revision shows what it has without anybody's doing."""
+    put(ops, "rate_limit", 100, "int")
+    events = follow(signed_in("viewer"), "/ui/events?after=development:0,staging:0")
+    assert 'data: ["development"]' in next(events)
+    with superuser(database.superuser_url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        with ThreadPoolExecutor(1) as other:
+            coming = other.submit(next, events)
+            # Again and again: the hub may not have read the first one yet.
+            wait_until(lambda: bool(connection.execute(OTHER_HISTORY)) and coming.done())
+    event = coming.result()
+    assert ("id: development:1,staging:0" in event, 'data: ["development"]' in event) == (True, True)

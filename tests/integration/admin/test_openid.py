@@ -14,11 +14,11 @@ from werkzeug.test import TestResponse
 
 from configsvc.app import close, create_app
 from configsvc.errors import SetupError
-from configsvc.service import people, samples
+from configsvc.service import accounts, people, samples
 from configsvc.settings import Settings
 from tests.fix_database import Database
 from tests.integration.admin import openid_provider
-from tests.integration.admin.conftest import Browser
+from tests.integration.admin.conftest import PASSWORD, Browser
 from tests.integration.admin.openid_provider import CLIENT_ID, CLIENT_SECRET, Claims, Provider
 from tests.integration.api.conftest import Caller
 
@@ -38,24 +38,28 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def app(settings: Settings, provider: Provider, tmp_path: Path) -> Iterator[Flask]:
-    """The service, with that provider."""
-    samples.ensure(settings.database_url, None)
+def with_provider(settings: Settings, provider: Provider, tmp_path: Path) -> Settings:
+    """Those of a service with that provider."""
     secret = tmp_path / "client-secret"
     secret.write_text(f"{CLIENT_SECRET}\n")
     secret.chmod(0o600)
-    app = create_app(
-        settings.model_copy(
-            update={
-                "oidc_issuer": provider.url,
-                "oidc_client_id": CLIENT_ID,
-                "oidc_client_secret_file": secret,
-                "oidc_redirect_url": REDIRECT,
-                "oidc_grants": json.dumps(MAY),
-                "oidc_provider_name": "Example Corp",
-            }
-        )
+    return settings.model_copy(
+        update={
+            "oidc_issuer": provider.url,
+            "oidc_client_id": CLIENT_ID,
+            "oidc_client_secret_file": secret,
+            "oidc_redirect_url": REDIRECT,
+            "oidc_grants": json.dumps(MAY),
+            "oidc_provider_name": "Example Corp",
+        }
     )
+
+
+@pytest.fixture
+def app(with_provider: Settings) -> Iterator[Flask]:
+    """The service, with that provider."""
+    samples.ensure(with_provider.database_url, None)
+    app = create_app(with_provider)
     yield app
     close(app)
 
@@ -86,6 +90,24 @@ def test_the_page_has_it_where_it_is_set_up(browser: Callable[[], Browser], sett
     assert "Sign in with Example Corp" not in Browser(without).get("/ui/sign-in").text
     assert Browser(without).get("/ui/openid").location == "/ui/sign-in?next=/ui/openid"
     close(without)
+
+
+def test_the_provider_may_be_the_only_way_in(
+    with_provider: Settings, account: Callable[..., str], api: Callable[[str], Caller]
+) -> None:
+    """So that nobody is two people: no password, no API token; the provider is, and the operator's link."""
+    app = create_app(with_provider.model_copy(update={"oidc_only": True}))
+    door = Browser(app).get("/ui/sign-in").text
+    assert ("Example Corp" in door, "Password" in door, "API token" in door) == (True, False, False)
+    for given in ({"name": account("viewer"), "password": PASSWORD}, {"token": api("viewer").token}):
+        ours = Browser(app)
+        assert ours.post("/ui/sign-in", given).status_code == 403
+        assert ours.get("/ui/").status_code == 303
+    assert enter(Browser(app)).status_code == 303
+    ours = Browser(app)
+    assert ours.post(accounts.link(with_provider.database_url, "some-viewer", actor="the tests"), {}).status_code == 303
+    assert ours.get("/ui/").status_code == 200
+    close(app)
 
 
 def test_somebody_signs_in_and_is_the_same_person_next_time(browser: Callable[[], Browser], provider: Provider) -> None:
