@@ -44,7 +44,7 @@ pages: $(INSTALLED) ## take pictures of all admin pages, with sample data, into 
 test: $(INSTALLED) ## run the fast suite (ARGS="-k relay")
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m '$(FAST)' $(ARGS)
 
-coverage: $(INSTALLED) ## the same, and say which lines of both packages did not run (takes twice as long)
+coverage: $(INSTALLED) ## the same, and say which lines of both packages did not run (up to twice the processor time)
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup -m '$(FAST)' $(ARGS)
 	@$(BIN)/coverage combine --quiet
