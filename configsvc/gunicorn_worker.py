@@ -150,6 +150,8 @@ class _Request(Request):  # type: ignore[misc]
 class _BodyReader:
     """Reads a body; knows how much is left of it, and what is wrong with it is an error of its connection."""
 
+    __slots__ = ("_ended", "_reader")  # a held request keeps it
+
     def __init__(self, reader: Any) -> None:
         self._reader = reader
         self._ended = False
