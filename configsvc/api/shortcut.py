@@ -15,6 +15,7 @@ from configsvc.api.held import POLLS, problem, serve
 from configsvc.api.metrics import Times
 from configsvc.api.models import SyncRequest
 from configsvc.api.sync import PATH, Syncs
+from configsvc.errors import Malformed
 from configsvc.service.access import CACHE_S, Authenticator
 from configsvc.service.rates import Rates
 
@@ -63,7 +64,7 @@ class Shortcut:
         authenticate = self._authenticator.again(environ.get("HTTP_AUTHORIZATION"), request_id, address)
         caller = authenticate(since=time.monotonic() - CACHE_S)
         self._rates.take(caller.name)
-        body = door.parse(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])), SyncRequest)
+        body = door.parse(_read(environ), SyncRequest)
         make = self._syncs.answer(caller, authenticate, body)
         headers = [("X-Request-Id", request_id), *_HEADERS]
         if body.wait_s:
@@ -74,3 +75,11 @@ class Shortcut:
         self._times.add("POST", PATH, 200, began)
         start_response("200 OK", [*headers, ("Content-Length", str(len(text)))])
         return [text]
+
+
+def _read(environ: _Wsgi) -> bytes:
+    try:
+        data: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    except OSError:  # the worker's deadline, or the sender is gone
+        raise Malformed("the body did not come, or not in time") from None
+    return data
