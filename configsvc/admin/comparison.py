@@ -45,26 +45,7 @@ def add(
 
     @routes.get("/envs/<env>/state", endpoint="state")
     def state(env: str) -> Answer:
-        who, errors, rows, revision = caller(), {}, None, None
-        namespaces = _namespaces(catalog, env)
-        namespace = request.args.get("namespace") or (namespaces[0] if namespaces else "")
-        try:
-            revision = _revision(history, env, "as_of")
-            state = comparisons.state(who, namespace, env, revision)
-            rows = [{**row, "text": _shown(row)} for row in state.rows.values()]
-        except ValidationFailed as error:
-            errors = dict(error.errors)
-        page = render_template(
-            "state.html",
-            env=env,
-            namespaces=namespaces,
-            namespace=namespace,
-            revision=revision,
-            rows=rows,
-            errors=errors,
-            may=who.may(Action.PROPOSE, namespace, env),
-        )
-        return page, 422 if errors else 200
+        return _state(catalog, history, comparisons, env)
 
     @routes.post("/envs/<env>/restore", endpoint="restore")
     def restore(env: str) -> Answer:
@@ -96,6 +77,29 @@ def _revision(history: History, env: str, field: str) -> int:
         return history.revision_at(caller(), env, number(text))
     moment = values.time(text, field)
     return history.revision_at(caller(), env, moment or _NEVER_LATER)
+
+
+def _state(catalog: Catalog, history: History, comparisons: Comparisons, env: str) -> Answer:
+    who, errors, rows, revision = caller(), {}, None, None
+    namespaces = _namespaces(catalog, env)
+    namespace = request.args.get("namespace") or (namespaces[0] if namespaces else "")
+    try:
+        revision = _revision(history, env, "as_of")
+        state = comparisons.state(who, namespace, env, revision)
+        rows = [{**row, "text": _shown(row)} for row in state.rows.values()]
+    except ValidationFailed as error:
+        errors = dict(error.errors)
+    page = render_template(
+        "state.html",
+        env=env,
+        namespaces=namespaces,
+        namespace=namespace,
+        revision=revision,
+        rows=rows,
+        errors=errors,
+        may=who.may(Action.PROPOSE, namespace, env),
+    )
+    return page, 422 if errors else 200
 
 
 def _shown(row: Row) -> str:

@@ -34,20 +34,7 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
 
     @routes.get("/envs/<env>/history", endpoint="env_history")
     def timeline(env: str) -> Answer:
-        who, namespace = caller(), request.args.get("namespace") or None
-        before = _end_of_day(history, env) if request.args.get("on") else number(request.args.get("before"))
-        envs = catalog.environments(who)  # before the releases: what comes in between is news
-        releases, following = history.releases(who, env, namespace, before, ITEMS)
-        changed = history.changed(env, releases, _CHANGED_MAX + 1)
-        return render_template(
-            "timeline.html",
-            env=env,
-            envs=envs,
-            namespace=namespace,
-            releases=[{**release, **_named(changed.get(release["revision"], ()))} for release in releases],
-            following=following,
-            start="before" in request.args or bool(request.args.get("on")),
-        )
+        return _timeline(catalog, history, env)
 
     @routes.get("/envs/<env>/releases/<revision>", endpoint="release")
     def release(env: str, revision: str) -> Answer:
@@ -87,6 +74,23 @@ def add(routes: Blueprint, catalog: Catalog, history: History, plans: Plans, req
             )
         except (Conflict, ValidationFailed) as error:
             return _versions(history, namespace, env, key, problem=error.detail), 409
+
+
+def _timeline(catalog: Catalog, history: History, env: str) -> str:
+    who, namespace = caller(), request.args.get("namespace") or None
+    before = _end_of_day(history, env) if request.args.get("on") else number(request.args.get("before"))
+    envs = catalog.environments(who)  # before the releases: what comes in between is news
+    releases, following = history.releases(who, env, namespace, before, ITEMS)
+    changed = history.changed(env, releases, _CHANGED_MAX + 1)
+    return render_template(
+        "timeline.html",
+        env=env,
+        envs=envs,
+        namespace=namespace,
+        releases=[{**release, **_named(changed.get(release["revision"], ()))} for release in releases],
+        following=following,
+        start="before" in request.args or bool(request.args.get("on")),
+    )
 
 
 def _named(changed: Sequence[Mapping[str, Any]]) -> dict[str, object]:
