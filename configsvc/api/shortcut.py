@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask import Flask
+from werkzeug.exceptions import ClientDisconnected
 
 from configsvc.api import addresses, door, requests
 from configsvc.api.held import POLLS, problem, serve
@@ -63,7 +64,7 @@ class Shortcut:
         authenticate = self._authenticator.again(environ.get("HTTP_AUTHORIZATION"), request_id, address)
         caller = authenticate(since=time.monotonic() - CACHE_S)
         self._rates.take(caller.name)
-        body = door.parse(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])), SyncRequest)
+        body = door.parse(_body(environ), SyncRequest)
         make = self._syncs.answer(caller, authenticate, body)
         headers = [("X-Request-Id", request_id), *_HEADERS]
         if body.wait_s:
@@ -74,3 +75,11 @@ class Shortcut:
         self._times.add("POST", PATH, 200, began)
         start_response("200 OK", [*headers, ("Content-Length", str(len(text)))])
         return [text]
+
+
+def _body(environ: _Wsgi) -> bytes:
+    try:
+        data: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    except OSError as error:  # too slow, or cut off: as werkzeug says it for Flask
+        raise ClientDisconnected from error
+    return data
