@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask import Flask
+from werkzeug.exceptions import ClientDisconnected
 
 from configsvc.api import addresses, door, requests
 from configsvc.api.held import POLLS, problem, serve
 from configsvc.api.metrics import Times
 from configsvc.api.models import SyncRequest
 from configsvc.api.sync import PATH, Syncs
-from configsvc.errors import Malformed
 from configsvc.service.access import CACHE_S, Authenticator
 from configsvc.service.rates import Rates
 
@@ -64,7 +64,7 @@ class Shortcut:
         authenticate = self._authenticator.again(environ.get("HTTP_AUTHORIZATION"), request_id, address)
         caller = authenticate(since=time.monotonic() - CACHE_S)
         self._rates.take(caller.name)
-        body = door.parse(_read(environ), SyncRequest)
+        body = door.parse(_body(environ), SyncRequest)
         make = self._syncs.answer(caller, authenticate, body)
         headers = [("X-Request-Id", request_id), *_HEADERS]
         if body.wait_s:
@@ -77,9 +77,9 @@ class Shortcut:
         return [text]
 
 
-def _read(environ: _Wsgi) -> bytes:
+def _body(environ: _Wsgi) -> bytes:
     try:
         data: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-    except OSError:  # the worker's deadline, or the sender is gone
-        raise Malformed("the body did not come, or not in time") from None
+    except OSError as error:  # too slow, or cut off: as werkzeug says it for Flask
+        raise ClientDisconnected from error
     return data
