@@ -90,7 +90,7 @@ def test_a_migrated_database_verifies(
 ) -> None:
     """Events of before the chains get their place, and what comes after goes on from there."""
     old = Path(shutil.copytree(migrate.sql_dir(), tmp_path / "sql"))
-    for path in old.glob("migrations/000[2-9]*.sql"):
+    for path in sorted(old.glob("migrations/*.sql"))[1:]:
         path.unlink()
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "sql_dir", lambda: old)
