@@ -56,7 +56,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         gevent.spawn(self._let_go)  # a signal's handler must not wait
 
     def _let_go(self) -> None:
-        for end in self.wsgi.extensions["configsvc.end"]:
+        for end in self.wsgi.extensions.get("configsvc.end", ()):
             end()
         for client in tuple(self._idle):
             with suppress(OSError):
