@@ -42,9 +42,10 @@ class Syncs:
     def answer(self, who: Caller, authenticate: Authenticate, body: SyncRequest) -> Callable[[], bytes]:
         """Return what makes the answer's text, after a wait where the body asks for one."""
         client, asked = _read(body)
+        wait_s = body.wait_s  # what is held keeps no body: two KiB each
 
         def answer() -> bytes:
-            text = self._sync.sync(who, authenticate, client, asked, body.wait_s, _sync_body)
+            text = self._sync.sync(who, authenticate, client, asked, wait_s, _sync_body)
             return f'{text}"next_sync_s":{self._next_sync_s()},{self._tail(asked.env)}'.encode()
 
         return answer
