@@ -6,7 +6,6 @@ were looked up after what happened. A token that was revoked, and a grant that w
 ``RECHECK_S + CACHE_S``, under 10 s.
 """
 
-import random
 import threading
 import time
 from collections import Counter
@@ -18,9 +17,6 @@ from configsvc.service.access import CACHE_S, Authenticate, Caller
 
 #: Between two looks at the rights of a held request. Nearly all syncs are over before: they are held 5 s at most.
 RECHECK_S = 4.9
-#: Who holds for longer looks up to this part earlier: those whom one release has woken would look together again, and
-#: keep a worker busy for half a second.
-RECHECK_JITTER = 0.5
 #: How old what is read may be where a hold ends that nothing has ended. Of thousands a thousand do so each second, and
 #: one look-up is for many.
 LOOK_S = 0.1
@@ -70,9 +66,8 @@ class Holds:
             Unauthenticated: the token was revoked or has expired meanwhile.
         """
         deadline = time.monotonic() + timeout_s
-        early = RECHECK_JITTER * random.random() if timeout_s > RECHECK_S else 0.0  # noqa: S311  # no secret
         with self._place(caller.name):
-            while (moved_at := wait(min(timeout_s, RECHECK_S * (1 - early)))) is None:
+            while (moved_at := wait(min(timeout_s, RECHECK_S))) is None:
                 timeout_s = self.left_s(deadline)
                 if timeout_s <= 0:
                     break

@@ -13,9 +13,8 @@ CALLER = Caller(Identity("1", "a", "a", None, ()), Origin("a", "", ""))
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long each wait was; time passes in them alone, and nobody looks earlier by chance."""
+    """How long each wait was; time passes in them alone."""
     done: list[float] = []
-    monkeypatch.setattr(holds, "RECHECK_JITTER", 0.0)
     monkeypatch.setattr(holds.time, "monotonic", lambda: sum(done))
     return done
 
@@ -62,21 +61,6 @@ def test_a_long_hold_looks_at_the_token_now_and_then(waits: list[float]) -> None
     assert asked == pytest.approx([RECHECK_S - CACHE_S, 2 * RECHECK_S - CACHE_S, 2.5 * RECHECK_S - LOOK_S])
     assert since == asked[-1]
     assert RECHECK_S + CACHE_S < 10
-
-
-def test_holds_that_began_together_do_not_look_together(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each looks sooner by a time of its own, and never later; one that is over before does not look at all."""
-    monkeypatch.setattr(holds, "RECHECK_JITTER", 0.5)
-    firsts = set()
-    for _ in range(20):
-        waits.clear()
-        hold(Holds(1), nothing(waits), 2 * RECHECK_S)
-        assert RECHECK_S / 2 <= waits[0] <= RECHECK_S
-        firsts.add(waits[0])
-    assert len(firsts) > 1
-    waits.clear()
-    hold(Holds(1), nothing(waits), RECHECK_S)
-    assert waits == [RECHECK_S]
 
 
 def test_what_happens_ends_the_hold(waits: list[float]) -> None:
