@@ -32,6 +32,7 @@ class Page:
         self.folder = folder
         self._stack = stack
         self._names: dict[str, Any] = {"__name__": "page"}
+        self._clients: set[ConfigClient] = set()
         (folder / ".dev").symlink_to(data_dir)
         self._shell = self._new_shell()
 
@@ -57,9 +58,8 @@ class Page:
     def close(self) -> None:
         """End the shell, and the clients that blocks have left open."""
         self._end_shell()
-        for value in self._names.values():
-            if isinstance(value, ConfigClient):
-                value.close()
+        for client in self._clients:
+            client.close()
 
     def _ways(self) -> Mapping[str, Callable[[Block], None]]:
         return {
@@ -81,7 +81,11 @@ class Page:
             return  # a program: a later block starts it
         # Empty lines before it, so that a traceback names the lines of the page.
         code = compile("\n" * block.line + block.text, str(block.page), "exec")
-        exec(code, self._names)
+        try:
+            exec(code, self._names)
+        finally:
+            # Kept here, because a later block may give its name to another one.
+            self._clients |= {value for value in self._names.values() if isinstance(value, ConfigClient)}
 
     def _script(self, block: Block) -> None:
         if not block.file:
