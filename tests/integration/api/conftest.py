@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from psycopg.conninfo import conninfo_to_dict
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -15,6 +16,8 @@ from configsvc.service import samples, tokens
 from configsvc.service.tokens import Wanted
 from configsvc.settings import Settings
 from configsvc.store.access import NewGrant
+from tests.fix_database import Database
+from tests.integration.api.proxy import Proxy
 
 #: Of a write of a protected environment that no test of reviews is about.
 BREAK_GLASS = {"break_glass": {"reason": "a test"}}
@@ -68,6 +71,14 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
     close(app)
+
+
+@pytest.fixture
+def proxy(database: Database) -> Iterator[Proxy]:
+    """A door in front of this test's database."""
+    address = conninfo_to_dict(database.service_url)
+    with Proxy(str(address["host"]), int(address["port"] or 5432)) as door:
+        yield door
 
 
 @pytest.fixture

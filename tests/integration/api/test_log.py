@@ -10,26 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from configsvc.dev import ports, programs
 from configsvc.dev.supervisor import Supervisor
 from configsvc.settings import Settings
 from tests.delivery import wait_until
-from tests.fix_database import Database
 from tests.integration.api.proxy import Proxy
 
 CALLERS = 32
 #: While Postgres is away. Hub, pool, statements: a handful of kinds, each with its burst.
 LINES_MAX = 60
-
-
-@pytest.fixture
-def proxy(database: Database) -> Iterator[Proxy]:
-    """A door in front of this test's database."""
-    address = conninfo_to_dict(database.service_url)
-    with Proxy(str(address["host"]), int(address["port"] or 5432)) as door:
-        yield door
 
 
 class Web:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from configsvc.app import close, create_app
 from configsvc.settings import Settings
@@ -19,14 +19,6 @@ SCOPE = "/v1/namespaces/payments/envs/staging/config"
 ANSWER_WITHIN_S = 8.0
 #: Promised in DESIGN.md §3: everything is back within this time after a fault ends.
 BACK_WITHIN_S = 10.0
-
-
-@pytest.fixture
-def proxy(database: Database) -> Iterator[Proxy]:
-    """A door in front of this test's database."""
-    address = conninfo_to_dict(database.service_url)
-    with Proxy(str(address["host"]), int(address["port"] or 5432)) as door:
-        yield door
 
 
 @pytest.fixture

@@ -263,6 +263,18 @@ def test_a_refused_call_keeps_its_connection(stack: Stack) -> None:
             answer.read()
 
 
+def test_a_head_comes_without_its_body(stack: Stack) -> None:
+    """Of HEAD, whose length is that of the body it leaves out; and the connection is good for the next request."""
+    address = urlsplit(stack.url)
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)) as connection:
+        for method in ("GET", "HEAD", "GET"):
+            connection.request(method, "/healthz")
+            answer = connection.getresponse()
+            told = int(answer.headers["Content-Length"])
+            assert (answer.status, told > 0) == (200, True)
+            assert len(answer.read()) == (0 if method == "HEAD" else told)
+
+
 def test_a_release_wakes_held_requests_of_every_worker(connect: Callable[[str], Send], namespace: str) -> None:
     """Eight requests held by whichever worker are all answered by one release."""
     path = f"/v1/namespaces/{namespace}/envs/staging"

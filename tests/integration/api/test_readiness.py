@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import redis
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from configsvc.app import close, create_app
 from configsvc.dev.part import Part
@@ -21,14 +21,6 @@ from tests.integration.api.conftest import Caller
 from tests.integration.api.proxy import Proxy
 
 WHOLE = {"postgres": "ok", "schema": "ok", "redis": "ok", "relay": "ok"}
-
-
-@pytest.fixture
-def proxy(database: Database) -> Iterator[Proxy]:
-    """A door in front of this test's database."""
-    address = conninfo_to_dict(database.service_url)
-    with Proxy(str(address["host"]), int(address["port"] or 5432)) as door:
-        yield door
 
 
 @pytest.fixture
