@@ -21,6 +21,8 @@ ENVS_MAX = 5
 _QUERY_CHARACTERS_MAX = 200
 #: Of a search through all namespaces: settings that are shown, and that are looked at.
 _FOUND_MAX, _KEYS_MAX = 200, 20_000
+#: What looking at a namespace counts as at least: it takes some ten look-ups, however few settings it has.
+_NAMESPACE_KEYS = 100
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _find(catalog: Catalog, comparisons: Comparisons, drafts: Drafts, sought: st
         if good:
             drafted = drafts.names(session_id(), namespace)
             found.append(Found(namespace, columns, _columns(namespace, columns, drafted), good[:room]))
-        room, looks = room - len(good), looks - len(lines)
+        room, looks = room - len(good), looks - max(len(lines), _NAMESPACE_KEYS)
     return found, room >= 0
 
 
