@@ -17,6 +17,7 @@ from configsvc.api import metrics as metrics_api
 from configsvc.api import settings as settings_api
 from configsvc.api import sync as sync_api
 from configsvc.api.door import BODY_BYTES_MAX
+from configsvc.api.events import Events
 from configsvc.api.held import stream
 from configsvc.api.lane import Lane
 from configsvc.api.openapi import route as openapi
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     reports = Reports(database, pace)
     holds, lookout = Holds(settings.token_held_max), Lookout(database)
     sync = Sync(database, bodies, hub, holds, reports)
+    events = Events(sync, holds)
     convergence = Convergence(database, history, holds, lookout)
     catalog, declared = Catalog(database), Keys(database, secrets)
     plans, watching = Plans(database, history, gate), Watchers(database)
@@ -125,7 +127,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(audit_api.blueprint(trail))
     app.register_blueprint(watchers.blueprint(authenticator, watching, convergence))
     syncs = Syncs(sync, _push(settings, signer), pace.next_sync_s)
-    app.register_blueprint(sync_api.blueprint(authenticator, sync, syncs))
+    app.register_blueprint(sync_api.blueprint(authenticator, sync, syncs, events))
     services = Services(
         catalog,
         beside,
@@ -152,7 +154,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = shortcut  # type: ignore[method-assign]  # Flask's own way
     addresses.trust(app, settings.trusted_proxies)
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]
-    app.extensions["configsvc.end"] = (holds.end, hub.end, lookout.end)
+    app.extensions["configsvc.end"] = (holds.end, events.end, hub.end, lookout.end)
     app.extensions["configsvc"] = (reports, refusals, hub, database, pulse)
     return app
 
@@ -183,6 +185,8 @@ def _push(settings: Settings, signer: Signer) -> Callable[[str], object]:
 def close(app: Flask) -> None:
     """Stop what the requests have started: threads and connections. For whoever outlives the app."""
     reports, refusals, hub, database, pulse = app.extensions["configsvc"]
+    for end in app.extensions["configsvc.end"]:
+        end()
     reports.stop()
     refusals.flush()
     hub.stop()

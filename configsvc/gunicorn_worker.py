@@ -4,7 +4,7 @@ gunicorn's own waits for headers as long as for the next request, and for a body
 that was refused it reads without a pause, so that a sender at full speed has the worker killed as stuck. Nothing here
 is a timer: each read is told how long it may wait, so a held request costs nothing more.
 
-Imports nothing of ours, as ``gunicorn_conf.py``.
+Imports nothing of ours but the outlet, as ``gunicorn_conf.py``.
 """
 
 import socket
@@ -19,6 +19,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import Parser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
+
+from configsvc.gunicorn_outlet import OPEN_MAX, Outlet
 
 #: From the first byte of a request to the end of its headers, which are one packet or two. Before it, ``keepalive``.
 HEADERS_TIMEOUT_S = 10.0
@@ -74,14 +76,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve the requests of one connection."""
         parser, request, refused = _Parser(self.cfg, client, addr), None, False
+        connection = _Joining(client)
         try:
             name = listener.getsockname()
-            while True:
+            while not connection.taken:
                 request = None
                 self._idle.add(client)
                 request = next(parser)
                 self._idle.discard(client)
-                self.handle_request(name, request, _Joining(client), addr)
+                self.handle_request(name, request, connection, addr)
         except (StopIteration, NoMoreData, TimeoutError, BrokenPipeError, ConnectionResetError) as error:
             self.log.debug("closing a connection: %s", type(error).__name__)
             refused = request is not None and request.body.reader.left > 0
@@ -98,18 +101,32 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 class _Joining:
-    """A socket that keeps the head of an answer of known length until its body comes."""
+    """A socket that keeps the head of an answer of known length until its body comes, and may be taken over."""
 
-    __slots__ = ("_head", "_sock")
+    __slots__ = ("_chunked", "_head", "_sock", "taken")
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._head = b""
+        self._chunked = False
+        #: Whether it is somebody else's now: what its request still sends goes nowhere.
+        self.taken = False
+
+    def take_over(self) -> Outlet | None:
+        """Take the connection from its request, in the middle of an answer of untold length; None: it has to stay."""
+        if Outlet.open_count >= OPEN_MAX:
+            return None
+        self.taken = True
+        return Outlet(self._sock.detach(), chunked=self._chunked)
 
     def sendall(self, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.") and b"\r\nContent-Length: " in data:
-            self._head = data
+        if self.taken:
             return
+        if data.startswith(b"HTTP/1."):
+            self._chunked = b"\r\nTransfer-Encoding: chunked" in data
+            if b"\r\nContent-Length: " in data:
+                self._head = data
+                return
         if len(data) > _JOINED_BYTES_MAX:
             self.flush()
         head, self._head = self._head, b""

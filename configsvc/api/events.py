@@ -1,46 +1,40 @@
 """Server-sent events: a watch that goes on."""
 
 import time
-from collections.abc import Iterable, Iterator
+from functools import partial
 
+from configsvc.api.held import Followed
 from configsvc.domain import strict_json
-from configsvc.domain.sse import HEARTBEAT, HEARTBEAT_S, RETRY, end
-from configsvc.errors import RequestError
+from configsvc.domain.sse import HEARTBEAT, RETRY
 from configsvc.service.access import Authenticate, Caller
 from configsvc.service.bodies import Body
+from configsvc.service.followers import Follower, Followers, Place
+from configsvc.service.holds import Holds
 from configsvc.service.sync import Answer, Sync
 
 
 class Events:
-    """The changes of a scope, from a state on."""
+    """The changes of scopes, from a state on."""
 
-    def __init__(self, sync: Sync, authenticate: Authenticate, namespace: str, env: str) -> None:
+    def __init__(self, sync: Sync, holds: Holds) -> None:
         self._sync = sync
-        self._authenticate = authenticate
-        self._scope = namespace, env
+        self._followers = Followers(sync, holds, _event)
+        self.end = self._followers.end
 
-    def after(self, caller: Caller, have: int | str, timeout_s: float) -> Iterable[bytes]:
-        """Return the events since ``have``; they end after ``timeout_s`` seconds, or with an event that says why.
+    def after(
+        self, caller: Caller, authenticate: Authenticate, namespace: str, env: str, have: int | str, timeout_s: float
+    ) -> Followed:
+        """Return the first event since ``have``, and what sends the others: until ``timeout_s`` seconds are over, or an
+        event says why there will be none.
 
         Raises:
             RequestError: nothing can be sent at all.
         """
         deadline = time.monotonic() + timeout_s
-        cursor, first = self._sync.watch(caller, self._authenticate, *self._scope, have, 0, _event)
-        return self._all(caller, RETRY + first, cursor, deadline)
-
-    def _all(self, caller: Caller, text: str, cursor: str, deadline: float) -> Iterator[bytes]:
-        yield text.encode()
-        while (left_s := self._sync.left_s(deadline)) > 0:
-            wait_s = min(left_s, HEARTBEAT_S)
-            try:
-                caller, cursor, text = self._sync.follow(
-                    caller, self._authenticate, *self._scope, cursor, wait_s, _event
-                )
-            except RequestError as error:
-                yield end(error).encode()
-                return
-            yield text.encode()
+        cursor, first = self._sync.watch(caller, authenticate, namespace, env, have, 0, _event)
+        place = Place(caller.identity.token_id, namespace, env, cursor)
+        join = partial(self._followers.join, caller, authenticate, place)
+        return Followed(f"{RETRY}{first}".encode(), lambda sink, over: join(Follower(sink, deadline, over)))
 
 
 def _event(answer: Answer) -> Body:

@@ -1,19 +1,34 @@
 """Answers that are made when something happens, or when a time is over; and those that never end.
 
 Thousands of requests wait at once, and each holds what it needs: no Flask context, no parsed body, no deep stack. The
-view returns at once; whoever serves the request waits when it asks for the answer's bytes.
+view returns at once; whoever serves the request waits when it asks for the answer's bytes. What is followed leaves its
+request after the first of them, where the server lets it (``gunicorn_outlet.py``).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app, g
 from prometheus_client import Gauge
 
 from configsvc import meters
+from configsvc.service.followers import Sink
 
 _Wsgi = dict[str, Any]
-_Make = Callable[[], Iterable[bytes]]
+
+
+class Followed(NamedTuple):
+    """An answer that others go on with: its first bytes, and what takes where the next ones go.
+
+    ``follow`` returns at once; it calls the function that it is given when nothing more will be sent.
+    """
+
+    first: bytes
+    follow: Callable[[Sink, Callable[[], None]], None]
+
+
+_Make = Callable[[], Iterable[bytes] | Followed]
 
 POLLS, _STREAMS = meters.held.labels("poll"), meters.held.labels("stream")
 
@@ -29,7 +44,8 @@ def held(make: Callable[[], bytes], rest: Callable[[], None] | None = None) -> R
 def stream(make: _Make) -> Response:
     """Answer with server-sent events, each sent as soon as it is there.
 
-    ``make`` returns them, and may wait before and between them; an error that it raises itself is answered as a view's.
+    ``make`` returns them, and may wait before and between them, or the first and who sends the others; an error that it
+    raises itself is answered as a view's.
     """
     response = _Held(make, None, _STREAMS, content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events until it has a bufferful
@@ -65,6 +81,7 @@ def serve(
     ``now`` counts it until the last ones are sent, or nobody wants them.
     """
     now.inc()
+    over = [now.dec]
     try:
         parts = make()
     except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
@@ -72,11 +89,53 @@ def serve(
     else:
         length = [("Content-Length", str(sum(map(len, parts))))] if isinstance(parts, list) else []
         start_response("200 OK", [*headers, *length])
-        yield from parts if environ["REQUEST_METHOD"] != "HEAD" else ()
+        if environ["REQUEST_METHOD"] == "HEAD":
+            pass
+        elif isinstance(parts, Followed):
+            yield parts.first
+            yield from _followed(parts, environ, over.pop())
+        else:
+            yield from parts
     finally:
-        now.dec()
+        for end in over:
+            end()
     if rest is not None:
         rest()
+
+
+def _followed(answer: Followed, environ: _Wsgi, over: Callable[[], None]) -> Iterator[bytes]:
+    """Hand the connection on; where the server keeps it, yield what goes to it."""
+    take_over = getattr(environ.get("gunicorn.socket"), "take_over", None)
+    outlet = take_over() if take_over else None
+    if outlet is not None:
+        answer.follow(outlet, over)
+        return
+    kept = _Kept()
+    answer.follow(kept, over)
+    yield from kept
+
+
+class _Kept:
+    """What goes to a connection that its request keeps."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[bytes] = SimpleQueue()
+        self._open = True
+
+    def send(self, data: bytes) -> bool:
+        if self._open:
+            self._queue.put(data)
+        return self._open
+
+    def close(self) -> None:
+        self._open = False
+        self._queue.put(b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from iter(self._queue.get, b"")
+        finally:
+            self._open = False
 
 
 def problem(app: Flask, request_id: str, environ: _Wsgi, error: Exception, began: float | None = None) -> Response:

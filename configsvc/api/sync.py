@@ -58,7 +58,7 @@ class Syncs:
         return None if "HTTP_X_FORWARDED_FOR" in environ else self._sync.rest
 
 
-def blueprint(authenticator: Authenticator, sync: Sync, syncs: Syncs) -> Blueprint:
+def blueprint(authenticator: Authenticator, sync: Sync, syncs: Syncs, events: Events) -> Blueprint:
     """Make the blueprint."""
     routes = Blueprint("sync", __name__)
 
@@ -89,8 +89,8 @@ def blueprint(authenticator: Authenticator, sync: Sync, syncs: Syncs) -> Bluepri
         timeout_s = door.number(given, "timeout", STREAM_S_MAX, 0, STREAM_S_MAX)
         since, last = _since(given.get("since", "0")), request.headers.get("Last-Event-ID")
         have = since if last is None else _since(last)
-        who, events = caller(), Events(sync, again(authenticator), namespace, env)
-        return stream(lambda: events.after(who, have, timeout_s))
+        who, authenticate = caller(), again(authenticator)
+        return stream(lambda: events.after(who, authenticate, namespace, env, have, timeout_s))
 
     return routes
 

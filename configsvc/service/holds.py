@@ -9,8 +9,7 @@ were looked up after what happened. A token that was revoked, and a grant that w
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from configsvc.errors import RateLimited
 from configsvc.service.access import CACHE_S, Authenticate, Caller
@@ -65,18 +64,27 @@ class Holds:
             RateLimited: the caller holds as many requests as it may already.
             Unauthenticated: the token was revoked or has expired meanwhile.
         """
+        self.take(caller.name)
+        try:
+            return self.wait(authenticate, check, wait, timeout_s)
+        finally:
+            self.give_back(caller.name)
+
+    def wait(
+        self, authenticate: Authenticate, check: Callable[[Caller], object], wait: Wait, timeout_s: float
+    ) -> tuple[Caller, float]:
+        """The same for places that are taken already."""
         deadline = time.monotonic() + timeout_s
-        with self._place(caller.name):
-            while (moved_at := wait(min(timeout_s, RECHECK_S))) is None:
-                timeout_s = self.left_s(deadline)
-                if timeout_s <= 0:
-                    break
-                check(authenticate(since=time.monotonic() - CACHE_S))
+        while (moved_at := wait(min(timeout_s, RECHECK_S))) is None:
+            timeout_s = self.left_s(deadline)
+            if timeout_s <= 0:
+                break
+            check(authenticate(since=time.monotonic() - CACHE_S))
         since = time.monotonic() - LOOK_S if moved_at is None else moved_at
         return authenticate(since=since), since
 
-    @contextmanager
-    def _place(self, name: str) -> Iterator[None]:
+    def take(self, name: str) -> None:
+        """Take one of a caller's places. Raises RateLimited if none is left."""
         with self._lock:
             if self._held[name] >= self._held_max:
                 raise RateLimited(
@@ -84,10 +92,10 @@ class Holds:
                     retry_after_s=RETRY_AFTER_S,
                 )
             self._held[name] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held[name] -= 1
-                if not self._held[name]:
-                    del self._held[name]
+
+    def give_back(self, name: str) -> None:
+        """Let another one have the place."""
+        with self._lock:
+            self._held[name] -= 1
+            if not self._held[name]:
+                del self._held[name]

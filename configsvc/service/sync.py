@@ -144,7 +144,7 @@ class Sync:
         """
         now = time.monotonic()
         deadline = now + wait_s * (1 - HOLD_JITTER * random.random())  # noqa: S311  # no secret
-        view = _view(caller.identity.grants, asked.env, asked.namespaces)
+        view = _check(asked, caller)
         # What happens after a look that is a little old ends the hold at once.
         cursor = self._cursor(asked.env, now - LOOK_S if wait_s else now)
         if cursor != asked.have:
@@ -161,16 +161,12 @@ class Sync:
                 caller, since = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, left_s)
             except RateLimited:
                 break
-            view = _view(caller.identity.grants, asked.env, asked.namespaces)
+            view = _check(asked, caller)
             cursor = self._cursor(asked.env, since)
         if cursor != asked.have or view.word != asked.view:
             return self._news(asked, self._state(asked, since), view, render)
         nothing = Answer("none", False, cursor, view.word, {})
         return self._bodies.answer((render, cursor, view.word), partial(render, nothing))
-
-    def left_s(self, deadline: float) -> float:
-        """Return the seconds that may still be waited until a moment of the monotonic clock."""
-        return self._holds.left_s(deadline)
 
     def rest(self) -> None:
         """Wait before the next request of a client that was held, while others are still waiting for their news."""
@@ -198,7 +194,7 @@ class Sync:
         deadline = since + timeout_s
         asked = Asked(env, (namespace,), None, None)
         while True:
-            view = _view(caller.identity.grants, asked.env, asked.namespaces)
+            view = _check(asked, caller)
             state = self._state(asked, since, have)
             left_s = self._holds.left_s(deadline)
             if left_s <= 0 or _has_news(state, namespace, have):
@@ -207,36 +203,29 @@ class Sync:
 
     def follow(
         self,
-        caller: Caller,
         authenticate: Authenticate,
         namespace: str,
         env: str,
         cursor: str,
         timeout_s: float,
         render: Render,
-    ) -> tuple[Caller, str, str]:
+    ) -> tuple[str, str]:
         """Wait for what comes after a cursor that ``watch`` or this gave, at most ``timeout_s``.
 
-        Returns the caller as the database knows it then, the cursor to go on from, and the text.
-
-        Raises:
-            RateLimited: the caller has too many held requests.
+        Returns the cursor to go on from, and the text. Takes no place: it may be for many, who have taken theirs.
         """
         asked = Asked(env, (namespace,), None, None)
-        caller, since = self._hold(caller, authenticate, asked, cursors.revision_of(cursor) or 0, timeout_s)
-        view = _view(caller.identity.grants, env, asked.namespaces)
+        wait = self._waker.next_move(env, cursors.revision_of(cursor) or 0)
+        caller, since = self._holds.wait(authenticate, partial(_check, asked), wait, timeout_s)
+        view = _check(asked, caller)
         state = self._state(asked, since, cursor)
-        return caller, state.cursor, self._watched(asked, state, view, cursor, render)
+        return state.cursor, self._watched(asked, state, view, cursor, render)
 
     def _hold(
         self, caller: Caller, authenticate: Authenticate, asked: Asked, after_revision: int, timeout_s: float
     ) -> tuple[Caller, float]:
         wait = self._waker.next_move(asked.env, after_revision)
-
-        def check(again: Caller) -> View:
-            return _view(again.identity.grants, asked.env, asked.namespaces)
-
-        return self._holds.hold(caller, authenticate, check, wait, timeout_s)
+        return self._holds.hold(caller, authenticate, partial(_check, asked), wait, timeout_s)
 
     def _state(self, asked: Asked, since: float, have: int | str | None = None) -> State:
         state = self._states((asked.env, asked.namespaces, asked.have if have is None else have), since)
@@ -302,6 +291,10 @@ def _has_news(state: State, namespace: str, have: int | str) -> bool:
 
 def _revision(have: int | str) -> int:
     return have if isinstance(have, int) else cursors.revision_of(have) or 0
+
+
+def _check(asked: Asked, caller: Caller) -> View:
+    return _view(caller.identity.grants, asked.env, asked.namespaces)
 
 
 @lru_cache(VIEWS_MAX)

@@ -38,7 +38,7 @@ def test_one_token_too_often_is_told_to_wait(ops: Caller, caller: Callable[[str 
 
 @pytest.mark.parametrize("settings", [{"token_held_max": 0}], indirect=True)
 def test_one_token_that_holds_too_much_is_not_held(ops: Caller) -> None:
-    """Sync answers at once that nothing is new; watch and convergence say 429, unless they have an answer."""
+    """Sync says at once that nothing is new, a stream ends; watch and convergence are 429 unless they have an answer."""
     write(ops, "payments", "a", 1)
     first = sync(ops)
     assert sync(ops, first["cursor"], first["view"], wait_s=5)["kind"] == "none"
@@ -46,6 +46,8 @@ def test_one_token_that_holds_too_much_is_not_held(ops: Caller) -> None:
         answer = ops.get(path)
         assert_problem(answer, 429, "rate_limited")
         assert int(answer.headers["Retry-After"]) >= 1
+    # A browser comes back to a stream that ends, and never to one that was refused.
+    assert ops.get(f"{SCOPE}/stream").text.partition("event: end")[2].startswith('\ndata: {"code":"rate_limited"')
     assert ops.get(f"{SCOPE}/watch?since=0&timeout=50").json["has_changes"]
     assert ops.get(f"{SCOPE}/watch?since=1&timeout=0").status_code == 200
     assert ops.get(CONVERGENCE).status_code == 200

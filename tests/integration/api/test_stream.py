@@ -7,8 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from configsvc.api import events
-from configsvc.service import holds
+from configsvc.service import followers, holds
 from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
 from tests.integration.api.test_sync import SCOPE, write
@@ -82,7 +81,7 @@ def test_another_history_is_reset(ops: Caller) -> None:
 
 def test_it_says_that_it_is_alive_and_ends_in_time(ops: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing happens there are comments; after its time it ends, and the client comes back by itself."""
-    monkeypatch.setattr(events, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(followers, "HEARTBEAT_S", 0.01)
     stream = Stream(ops, "?since=0")
     assert stream.comment().startswith("retry: ")
     assert stream.comment() == ": nothing new\n\n"
@@ -91,6 +90,65 @@ def test_it_says_that_it_is_alive_and_ends_in_time(ops: Caller, monkeypatch: pyt
     assert over.text == "retry: 2000\n: nothing new\n\n"
     assert (over.content_type, over.headers["X-Accel-Buffering"]) == ("text/event-stream", "no")
     assert over.headers["Cache-Control"] == "no-store, no-transform"
+
+
+def test_all_hear_of_all_wherever_they_began(ops: Caller, caller: Callable[[str | None], Caller]) -> None:
+    """Followers of one token come from several states, and of several tokens; each gets every change once, in order."""
+    for value in range(3):
+        write(ops, "payments", "a", value)
+    streams = [Stream(ops, f"?since={since}") for since in (0, 1, 2, 2, 3)] + [Stream(caller("viewer"))]
+    for stream, missed in zip(streams, (True, True, True, True, False, True), strict=True):
+        if missed:
+            assert stream.values() == {"a": 2}
+    for value in range(3, 6):
+        write(ops, "payments", "a", value)
+        for stream in streams:
+            assert stream.values() == {"a": value}
+        streams.append(Stream(ops))
+        assert streams[-1].values() == {"a": value}
+    for stream in streams:
+        stream.close()
+
+
+@pytest.mark.parametrize("settings", [{"token_held_max": 2}], indirect=True)
+def test_one_that_is_gone_takes_nobody_along(ops: Caller) -> None:
+    """Those who followed with it go on, and its place is free again."""
+    write(ops, "payments", "a", 1)
+    gone, stays = (Stream(ops) for _ in range(2))
+    assert gone.values() == stays.values() == {"a": 1}
+    for value in (2, 3):
+        write(ops, "payments", "a", value)
+        assert stays.values() == {"a": value}
+        gone.close()
+    comes = Stream(ops)
+    assert comes.values() == {"a": 3}
+    write(ops, "payments", "a", 4)
+    assert comes.values() == stays.values() == {"a": 4}
+    comes.close()
+    stays.close()
+
+
+def test_releases_of_other_namespaces_say_nothing(ops: Caller) -> None:
+    """Not even a comment: most releases of an environment are of others."""
+    write(ops, "payments", "a", 1)
+    stream = Stream(ops)
+    assert stream.values() == {"a": 1}
+    for value in range(3):
+        write(ops, "global", "b", value)
+    write(ops, "payments", "a", 2)
+    assert stream.comment().startswith("id: ")
+    stream.close()
+
+
+def test_each_ends_at_its_own_time(ops: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that stands with others who stay for longer."""
+    monkeypatch.setattr(followers, "HEARTBEAT_S", 30.0)
+    stays = Stream(ops, "?since=0")
+    assert stays.comment().startswith("retry: ")
+    assert ops.get(f"{STREAM}?timeout=1").text == "retry: 2000\n: nothing new\n\n"
+    write(ops, "payments", "a", 1)
+    assert stays.values() == {"a": 1}
+    stays.close()
 
 
 @pytest.mark.parametrize(
