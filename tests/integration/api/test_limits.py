@@ -38,7 +38,7 @@ def test_one_token_too_often_is_told_to_wait(ops: Caller, caller: Callable[[str 
 
 @pytest.mark.parametrize("settings", [{"token_held_max": 0}], indirect=True)
 def test_one_token_that_holds_too_much_is_not_held(ops: Caller) -> None:
-    """Sync says at once that nothing is new, a stream ends; watch and convergence are 429 unless they have an answer."""
+    """Sync says at once: nothing new; a stream ends; watch and convergence say 429 unless they have an answer."""
     write(ops, "payments", "a", 1)
     first = sync(ops)
     assert sync(ops, first["cursor"], first["view"], wait_s=5)["kind"] == "none"

@@ -1,13 +1,16 @@
 """The stream of server-sent events: what was missed, what happens, and its end."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
 from configsvc.service import followers, holds
+from tests.delivery import wait_until
 from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
 from tests.integration.api.test_sync import SCOPE, write
@@ -145,9 +148,12 @@ def test_each_ends_at_its_own_time(ops: Caller, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(followers, "HEARTBEAT_S", 30.0)
     stays = Stream(ops, "?since=0")
     assert stays.comment().startswith("retry: ")
-    assert ops.get(f"{STREAM}?timeout=1").text == "retry: 2000\n: nothing new\n\n"
-    write(ops, "payments", "a", 1)
-    assert stays.values() == {"a": 1}
+    with ThreadPoolExecutor(1) as threads:
+        values = threads.submit(stays.values)
+        wait_until(lambda: any(thread.name == "configsvc-follow" for thread in threading.enumerate()))
+        assert ops.get(f"{STREAM}?timeout=1").text == "retry: 2000\n: nothing new\n\n"
+        write(ops, "payments", "a", 1)
+        assert values.result() == {"a": 1}
     stays.close()
 
 
