@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # What `make dev ARGS="--port 0"` or `make test ARGS="-k relay"` hands on.
 ARGS ?=
 # What is left out takes minutes, and runs in CI.
-FAST := not chaos_long and not scale and not browser
+FAST := not long and not scale and not browser
 # More workers than cores: on a machine with two, a third of the time is spent waiting.
 WORKERS ?= 3
 

@@ -16,7 +16,7 @@ from tests.delivery import wait_until
 
 pytestmark = [
     pytest.mark.xdist_group("chaos"),
-    pytest.mark.chaos_long,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk and trace another user's processes"),
 ]
 

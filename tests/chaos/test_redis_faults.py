@@ -47,7 +47,7 @@ def test_for_a_moment(stack: Stack, tmp_path: Path, hurt: Callable[[Stack], None
         arena.finish()
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_down(stack: Stack, tmp_path: Path) -> None:
     """Without Redis all clients follow by long polls, and listen again when it is back."""
     with Arena(stack, tmp_path) as arena:
@@ -65,7 +65,7 @@ def test_down(stack: Stack, tmp_path: Path) -> None:
         arena.finish()
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_frozen(stack: Stack, tmp_path: Path) -> None:
     """A Redis that keeps its connections and says nothing is found out by its silence."""
     with Arena(stack, tmp_path) as arena:
@@ -142,6 +142,7 @@ class Liar:
             yield where, b".".join((version, kid, *self._signer.sign_frame(forged).split(b".", 3)[2:]))
 
 
+@pytest.mark.long
 def test_full_of_lies(stack: Stack, tmp_path: Path) -> None:
     """Forged, replayed, misdirected, truncated and huge messages change nothing, and don't end the push."""
     with Arena(stack, tmp_path) as arena:

@@ -187,6 +187,7 @@ def test_killed_between_any_two_steps(
     assert_in_order(listener, ENV)
 
 
+@pytest.mark.long
 def test_killed_again_and_again_under_load(settings: Settings, editor: Editor, listener: Listener) -> None:
     """While releases are made without a pause, relays are killed at random moments: nothing is lost, order holds."""
     done = threading.Event()
@@ -213,6 +214,7 @@ def test_killed_again_and_again_under_load(settings: Settings, editor: Editor, l
     assert sorted(set(parts)) == made
 
 
+@pytest.mark.long
 def test_a_frozen_leader_is_replaced_and_publishes_nothing_after(
     database: Database, settings: Settings, editor: Editor, listener: Listener
 ) -> None:
@@ -272,7 +274,7 @@ def test_a_leader_frozen_before_it_publishes(
     assert_in_order(listener, ENV)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_redis_is_restarted(
     tmp_path: Path, settings: Settings, editor: Editor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -315,7 +317,7 @@ def _outage(supervisor: Supervisor, server: ValkeyServer, settings: Settings, ed
     wait_until(lambda: gets_in(clients_url))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_postgres_connections_are_lost_while_releases_are_made(
     database: Database, settings: Settings, editor: Editor, listener: Listener
 ) -> None:

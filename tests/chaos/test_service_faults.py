@@ -68,7 +68,7 @@ def test_killed_between_commit_and_answer(stack: Stack, tmp_path: Path) -> None:
         arena.finish()
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_killed_again_and_again(stack: Stack, tmp_path: Path) -> None:
     """Nothing is lost or done twice, and pushed clients follow without a pause; killed as soon as a commit is told."""
     with psycopg.connect(stack.superuser_url, autocommit=True) as look, Arena(stack, tmp_path) as arena:
@@ -102,7 +102,7 @@ BAD: dict[str, Answer] = {
 REQUESTS_MAX = 30
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_answers_that_are_none(stack: Stack, tmp_path: Path) -> None:
     """Each of them is survived: pushed clients notice nothing, polling ones come back; all keep what they have."""
     with contextlib.ExitStack() as cleanup:

@@ -183,7 +183,7 @@ def test_the_image_runs_as_somebody_who_is_not_root() -> None:
     assert "--without-pip" in text
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_it_serves_from_a_file_system_that_nobody_can_write(settings: Settings, tmp_path: Path) -> None:
     """With all of it read-only but /dev/shm, workers and relay serve, count, and end well."""
     port = free_port()

@@ -19,7 +19,7 @@ DEPENDENCIES_OF_DEPENDENCIES = {"cffi", "pycparser", "async-timeout", "typing-ex
 INSTALL_TIMEOUT_S = 240
 
 # One worker builds and installs; making two environments twice would double the time.
-pytestmark = [pytest.mark.chaos_long, pytest.mark.timeout(300), pytest.mark.xdist_group("wheels")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300), pytest.mark.xdist_group("wheels")]
 
 
 @pytest.fixture(scope="module")

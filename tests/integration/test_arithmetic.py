@@ -22,7 +22,7 @@ from configsvc.dev.stack import Stack
 from tests.delivery import wait_until
 from tests.integration.test_held_scale import send as ask
 
-pytestmark = [pytest.mark.scale, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 NAMESPACE, ENV, PATH = "counted", "staging", "namespaces/counted/envs/staging/config/rate"
 WEB, HUB, RELAY = "configsvc", "configsvc hub", "configsvc relay"

@@ -227,7 +227,7 @@ def look_everywhere(stack: Stack, folder: Path, seen: Everything) -> None:
             seen.add(name, Path(f"/proc/{pid}/{name}").read_bytes())
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_no_trace_of_a_secret_is_left_anywhere(stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """However it came, and whatever was done with it."""
     caplog.set_level(logging.DEBUG)

@@ -198,6 +198,7 @@ def test_watch_of_one_key_prints_json_for_programs(configctl: Configctl, running
     assert (change["key"], change["old"], change["new"]) == ("one.limit", 1, 2)
 
 
+@pytest.mark.long
 def test_watch_that_cannot_start_is_one_line(configctl: Configctl) -> None:
     """A wrong token, nobody there, and no such namespace, end at once with their exit codes."""
     denied = configctl("watch", "payments", CONFIGSVC_TOKEN="cfg_nobody_nothing")

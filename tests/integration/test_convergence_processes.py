@@ -129,6 +129,7 @@ def pids(clients: list[dict[str, Any]]) -> list[int]:
     return sorted(client["pid"] for client in clients)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["redis", "longpoll"])
 def test_a_frozen_process_lags_is_lost_and_comes_back(
     api: Api, follower: Callable[..., subprocess.Popen[str]], how: str
@@ -187,6 +188,7 @@ def test_a_process_that_ends_is_no_laggard_for_ever(api: Api, follower: Callable
     assert (answer["watchers"], answer["converged"], pids(answer["lost"])) == (1, True, [old.pid])
 
 
+@pytest.mark.long
 def test_a_process_that_refuses_says_why(api: Api, follower: Callable[..., subprocess.Popen[str]]) -> None:
     """What `accept` refuses is not applied, and listed with the reason; what it takes next is."""
     first = api.release(1)
@@ -201,7 +203,7 @@ def test_a_process_that_refuses_says_why(api: Api, follower: Callable[..., subpr
     assert api.until(api.release(50), lambda answer: answer["converged"])["rejected"] == []
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_what_accept_has_not_decided_yet_is_not_applied(
     api: Api, follower: Callable[..., subprocess.Popen[str]]
 ) -> None:

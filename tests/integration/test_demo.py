@@ -34,7 +34,7 @@ def demo() -> Iterator["subprocess.Popen[str]"]:
             process.send_signal(signal.SIGINT)
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_the_demo_tells_its_story_and_exits_0(demo: "subprocess.Popen[str]") -> None:
     """Every release has a line with an arrival in each process, before, during and after Valkey's absence."""
     told, _ = demo.communicate(timeout=TIMEOUT_S)
@@ -48,7 +48,7 @@ def test_the_demo_tells_its_story_and_exits_0(demo: "subprocess.Popen[str]") -> 
     assert told.rstrip().splitlines()[-1].startswith("Every process saw every change")
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_the_demo_fails_when_one_process_misses_a_change(demo: "subprocess.Popen[str]") -> None:
     """With one application killed halfway the demo goes on, names it and what it missed, and exits 1."""
     assert demo.stdout is not None

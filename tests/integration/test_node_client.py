@@ -17,7 +17,7 @@ from configsvc.dev.part import Part
 from configsvc.dev.stack import Stack
 from tests.node import FOLDER, needs_node
 
-pytestmark = [needs_node, pytest.mark.chaos_long]
+pytestmark = [needs_node, pytest.mark.long]
 DEADLINE_S = 30.0
 
 

@@ -236,7 +236,7 @@ def test_two_at_once_and_a_value_that_does_not_open(make: Callable[[int], World]
             )
 
 
-@pytest.mark.scale
+@pytest.mark.long
 def test_ten_thousand_secrets_are_rotated_while_others_read_and_write(make: Callable[[int], World]) -> None:
     """Killed half-way, and resumed: no value is lost, none is wrong at any moment, and all end under new keys."""
     world = make(10_000)

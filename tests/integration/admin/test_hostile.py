@@ -13,7 +13,7 @@ from tests.integration.api.conftest import Caller
 #: As long as a note may be.
 SHORT = [text[:2_000] for text in ALL]
 CONFIG = "/v1/namespaces/payments/envs/development/config"
-pytestmark = [pytest.mark.scale, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def check(answer: TestResponse, *statuses: int) -> Page:

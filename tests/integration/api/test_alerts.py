@@ -51,7 +51,7 @@ def missing_from(series: Series, rules: list[dict[str, Any]]) -> list[str]:
 
 
 # Two stacks are started, and one loses its Redis.
-pytestmark = [pytest.mark.chaos_long]
+pytestmark = [pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_every_line_of_a_request_has_its_id(web: Web, proxy: Proxy) -> None:
     proxy.open()
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_an_outage_with_busy_callers_is_told_in_few_lines(web: Web, proxy: Proxy) -> None:
     """However many requests fail: what fails is said at once, then seldom, with how much was left out."""
 

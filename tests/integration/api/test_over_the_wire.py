@@ -105,6 +105,7 @@ def _read(send: Send, names: list[str], done: threading.Event, deltas: bool) -> 
             return revision, state[names[0]]
 
 
+@pytest.mark.long
 def test_a_revoked_token_holds_nothing_for_10_s(stack: Stack, connect: Callable[[str], Send], namespace: str) -> None:
     """Watches and waits for convergence that would go on for half a minute are ended, whichever worker holds them."""
     path = f"/v1/namespaces/{namespace}/envs/staging"

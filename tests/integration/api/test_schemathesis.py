@@ -99,7 +99,7 @@ def _failures(recorder: Any) -> Iterator[str]:
                 yield f"{check.name}: {failure.operation}: {failure.message}\n{check.failure_info.code_sample}"
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_meets_what_is_not_documented(app: Flask, role_tokens: Mapping[str, str], role: str) -> None:
     """Each bound of each parameter and member, and a few random requests; and all of it is more than refusals."""
@@ -110,7 +110,7 @@ def test_no_role_meets_what_is_not_documented(app: Flask, role_tokens: Mapping[s
     assert reached - findings.succeeded == set()
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("role", ROLES)
 def test_many_requests_meet_nothing_else(app: Flask, role_tokens: Mapping[str, str], role: str) -> None:

@@ -260,7 +260,7 @@ def test_a_person_is_asked_before_production(
     assert configctl.json("keys", "list", namespace)["items"] == []
 
 
-@pytest.mark.scale
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(formats.SUFFIXES))
 def test_thousands_of_keys_of_each_kind(configctl: Configctl, namespace: str, tmp_path: Path, name: str) -> None:
     """A large file with unicode, several lines and comments goes in, comes out, and changes nothing the second time."""
@@ -278,7 +278,7 @@ def test_thousands_of_keys_of_each_kind(configctl: Configctl, namespace: str, tm
     assert configctl("import", path, "--namespace", namespace).err == f"{len(values)} same\n"
 
 
-@pytest.mark.scale
+@pytest.mark.long
 def test_a_scope_has_a_bound(configctl: Configctl, namespace: str) -> None:
     """More keys than it holds are refused with the numbers, before one is declared."""
     text = json.dumps({f"k{number}": number for number in range(10_001)})

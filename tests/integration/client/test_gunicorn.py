@@ -109,12 +109,11 @@ def set_n(stack: Stack, namespace: str) -> Callable[[int], int]:
 @pytest.mark.parametrize(
     "options",
     [
-        ["--preload", "-k", "sync"],
-        ["--preload", "-k", "gthread", "--threads", "4"],
-        ["--preload", "-k", "gevent"],
-        ["-k", "gevent"],
+        pytest.param(["--preload", "-k", "sync"], id="sync-preload", marks=pytest.mark.long),
+        pytest.param(["--preload", "-k", "gthread", "--threads", "4"], id="gthread-preload", marks=pytest.mark.long),
+        pytest.param(["--preload", "-k", "gevent"], id="gevent-preload"),
+        pytest.param(["-k", "gevent"], id="gevent"),
     ],
-    ids=["sync-preload", "gthread-preload", "gevent-preload", "gevent"],
 )
 def test_every_worker_follows(serve: Serve, set_n: Callable[[int], int], options: list[str]) -> None:
     """Both have the values and hear of each change; so does a worker that is forked later, when one was killed."""
@@ -134,7 +133,7 @@ def test_every_worker_follows(serve: Serve, set_n: Callable[[int], int], options
         assert time.monotonic() < deadline
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_many_rounds_with_gevent(serve: Serve, set_n: Callable[[int], int]) -> None:
     """Whatever the client was doing when the workers were forked and patched, none of them hangs."""
     for value in range(ROUNDS):

@@ -100,7 +100,7 @@ def test_a_provider_that_is_down_is_named(arena: Arena, wrapped: Wrapped) -> Non
 
 
 @pytest.mark.timeout(BOUND_S)
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_a_provider_that_is_frozen_holds_nobody_for_long(arena: Arena, wrapped: Wrapped) -> None:
     """It is named within seconds, also on a connection that was good before."""
     arena.freeze()

@@ -22,7 +22,7 @@ from configsvc.dev.process import descendants
 from tests.integration.dev.running import Dev, assert_gone, dev_command, eventually, is_running, refusal
 
 # Seconds each, for starts and ends of everything; `.ci/run` runs them.
-pytestmark = pytest.mark.chaos_long
+pytestmark = pytest.mark.long
 
 ROLES = {"admin", "ops", "developer", "viewer", "service"}
 

@@ -173,7 +173,7 @@ def _dead_loop_waker() -> Callable[[], object]:
     return wakers[0]
 
 
-@pytest.mark.chaos_long
+@pytest.mark.long
 def test_under_load_no_stall_comes_from_the_client(service: ServiceDouble) -> None:
     """The loop's longest pause is a small part of what the starts and closings took.
 
