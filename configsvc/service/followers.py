@@ -98,6 +98,8 @@ class Followers:
 
     def _follow(self, group: _Group, place: Place) -> None:
         try:
+            place = self._step(group, place)
+            # Whoever joins does so while they wait: in between they are nobody's but this thread's.
             while self._keep(group) and not self._stand(group, place):
                 place = self._step(group, place)
         except RequestError as error:

@@ -148,6 +148,8 @@ def test_each_ends_at_its_own_time(ops: Caller, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(followers, "HEARTBEAT_S", 30.0)
     stays = Stream(ops, "?since=0")
     assert stays.comment().startswith("retry: ")
+    for timeout_s in (0, 1):  # whom they stood with is gone
+        assert ops.get(f"{STREAM}?timeout={timeout_s}").text == "retry: 2000\n: nothing new\n\n"
     with ThreadPoolExecutor(1) as threads:
         values = threads.submit(stays.values)
         wait_until(lambda: any(thread.name == "configsvc-follow" for thread in threading.enumerate()))
