@@ -48,7 +48,7 @@ PAGES = {
     "not-there": "/ui/nothing",
 }
 DRAFT = "/ui/envs/development/draft"
-ON_A_PHONE = ("overview", "namespace", "setting", "history", "compare", "state", "rollout", "request")
+ON_A_PHONE = "overview namespace setting history compare state rollout request instances tokens".split()
 
 
 def main(folder: Path) -> None:
