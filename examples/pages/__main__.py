@@ -48,7 +48,18 @@ PAGES = {
     "not-there": "/ui/nothing",
 }
 DRAFT = "/ui/envs/development/draft"
-ON_A_PHONE = "overview namespace setting history compare state rollout request instances tokens".split()
+ON_A_PHONE = (
+    "overview",
+    "namespace",
+    "setting",
+    "history",
+    "compare",
+    "state",
+    "rollout",
+    "request",
+    "instances",
+    "tokens",
+)
 
 
 def main(folder: Path) -> None:
