@@ -168,7 +168,7 @@ def test_the_pages_are_for_everybody(
     """WCAG 2.1 AA as far as a program can tell, and nothing that a phone would have to be scrolled sideways for."""
     put(stack, namespace, "rate_limit", 100)
     put(stack, namespace, "rate_limit", 250)
-    context = chromium.new_context(base_url=stack.url, color_scheme=scheme, viewport={"width": 390, "height": 800})
+    context = chromium.new_context(base_url=stack.url, color_scheme=scheme, viewport={"width": 360, "height": 800})
     page, found = context.new_page(), []
     sign_in(page, stack, "admin")
     setting = f"/ui/namespaces/{namespace}/development/rate_limit"
