@@ -22,7 +22,7 @@ if "PYTEST_XDIST_WORKER" in os.environ and os.environ.pop("COVERAGE_PROCESS_CONF
 _NAMED_SERVERS = {"postgres_url", "redis_accounts"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups, and after the conftest of a folder
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep tests that share a stack on one worker, and leave out what named servers have no part in."""
     for item in items:

@@ -18,7 +18,7 @@ from benchmarks.crowd import children
 from configsvc.dev.stack import Stack
 from configsvc.gunicorn_worker import BODY_TIMEOUT_S, HEADERS_TIMEOUT_S
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("chaos")]
+pytestmark = pytest.mark.long
 
 SLOW = 200
 HELD = 500

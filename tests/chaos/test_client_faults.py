@@ -11,7 +11,7 @@ from tests.chaos.arena import CLIENTS, Arena
 from tests.chaos.door import Door
 from tests.delivery import wait_until
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 PAUSED = ("pushed-1", "polling")
 

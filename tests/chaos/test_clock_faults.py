@@ -15,7 +15,7 @@ from tests.chaos.clocks import HOUR_S, Clock, needs_faketime
 from tests.chaos.runs import Write, revision_of
 from tests.chaos.writers import ENV
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.long, needs_faketime]
+pytestmark = [pytest.mark.long, needs_faketime]
 
 RELAYS = ("relay", "relay-2")
 #: Ahead, right, behind, right: every step is an hour, two go back.

@@ -15,7 +15,6 @@ from tests.chaos.arena import Arena
 from tests.delivery import wait_until
 
 pytestmark = [
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk and trace another user's processes"),
 ]

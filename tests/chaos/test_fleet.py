@@ -12,7 +12,7 @@ from tests.chaos.redis_groups import NUMBERS, Sentinels, start_cluster
 from tests.chaos.runs import WRITERS
 from tests.chaos.standby import Pair
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from configsvc.dev.stack import Stack
 from tests.chaos.arena import Arena
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 _CLONE_NEWNET = 0x40000000
 _MISSING = [program for program in ("ip", "nft") if shutil.which(program) is None]

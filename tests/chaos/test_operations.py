@@ -21,7 +21,7 @@ from configsvc.store import migrate as module
 from configsvc.store.queries import sql_dir
 from tests.chaos.arena import Arena
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 #: What takes the strongest lock, on everything that each read and each write needs.

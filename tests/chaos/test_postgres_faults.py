@@ -15,7 +15,7 @@ from tests.chaos.door import Door
 from tests.chaos.runs import View
 from tests.chaos.writers import ENV
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 #: A caller gets an answer within this time, whoever holds a lock: a statement ends after 8 s.
 ANSWER_WITHIN_S = 9.0

@@ -13,8 +13,6 @@ from configsvc.dev.stack import Stack
 from tests.chaos.arena import Arena
 from tests.chaos.writers import ENV
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 OTHER_ENV = "development"
 
 

@@ -19,8 +19,6 @@ from tests.chaos.runs import WRITERS
 from tests.chaos.writers import ENV
 from tests.delivery import DEADLINE_S, wait_until
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 KILLS = 10
 _REVISION = "SELECT revision FROM environment WHERE name = %s"
 _LOCK = "SELECT FROM environment WHERE name = %s FOR UPDATE"

@@ -20,6 +20,7 @@ COMMAND = [sys.executable, "-c", "from configclient.cli import main; main()"]
 TERMINAL_TIMEOUT_S = 20
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker runs them all: a stack per worker would cost more than it saves."""
     for item in items:
