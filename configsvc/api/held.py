@@ -141,7 +141,7 @@ class _Kept:
 def problem(app: Flask, request_id: str, environ: _Wsgi, error: Exception, began: float | None = None) -> Response:
     """Return how ``app`` answers an error that none of its views has raised.
 
-    ``began``: when the request did (``time.perf_counter``), None where it has been counted already.
+    ``began``: when the request did (monotonic clock), None where it has been counted already.
     """
     with app.request_context(environ):
         g.request_id = request_id

@@ -37,16 +37,13 @@ class Times:
         )
 
     def add(self, method: str, route: str, status: int, began: float) -> None:
-        """Count a request that began at ``began`` (``time.perf_counter``) and is over now."""
-        self._seconds.labels(method, route, status).observe(time.perf_counter() - began)
+        """Count a request that began at ``began`` (of the monotonic clock) and is over now."""
+        self._seconds.labels(method, route, status).observe(time.monotonic() - began)
 
 
 def register(app: Flask) -> Times:
-    """Time every request of ``app``, and return where the times are kept."""
+    """Time every request of ``app`` from ``g.began`` on, and return where the times are kept."""
     times = Times()
-
-    def begin() -> None:
-        g.began = time.perf_counter()
 
     def end(response: Response) -> Response:
         if "began" not in g:  # what was held has failed, and has been counted when its view returned
@@ -57,7 +54,6 @@ def register(app: Flask) -> Times:
         times.add(method, route, response.status_code, g.began)
         return response
 
-    app.before_request(begin)
     app.after_request(end)
     return times
 

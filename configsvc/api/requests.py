@@ -38,12 +38,13 @@ def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: 
     """
 
     def begin() -> None:
+        g.began = time.monotonic()
         # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
         time.sleep(0)
         g.request_id = take_id(request.environ, request.url_rule.rule if request.url_rule else "")
         g.address = addresses.of(request.environ)
         if request.endpoint not in OPEN and request.endpoint is not None and request.blueprint not in elsewhere:
-            g.caller = again(authenticator)(since=time.monotonic() - (CACHE_S if is_reading() else 0))
+            g.caller = again(authenticator)(since=g.began - (CACHE_S if is_reading() else 0))
             rates.take(g.caller.name)
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
         if "\0" in request.path or b"%00" in request.query_string or b"\0" in request.query_string:
@@ -77,6 +78,12 @@ def is_reading() -> bool:
 def again(authenticator: Authenticator) -> Authenticate:
     """Return what authenticates this request, as often as it is asked, and when its view has returned, too."""
     return authenticator.again(request.headers.get("Authorization"), g.request_id, g.address)
+
+
+def began() -> float:
+    """Return when this request began, by the monotonic clock: what is looked up later is no older than the request."""
+    moment: float = g.began
+    return moment
 
 
 def caller() -> Caller:

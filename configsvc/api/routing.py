@@ -1,25 +1,33 @@
-"""Finding an address's route, and remembering it where the address has no variable part.
+"""Finding an address's route, and remembering it.
 
-Not for speed: each search of Werkzeug leaves a cycle of eight objects behind. With thousands of requests held, the
-garbage collector's walk to find them stops the worker for a fifth of a second, and sync alone would ask for it every
-few seconds.
+Not for speed alone: each search of Werkzeug leaves a cycle of eight objects behind. With thousands of requests held,
+the garbage collector's walk to find them stops the worker for a fifth of a second, and sync alone would ask for it
+every few seconds.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter
 
-_Found = tuple[Any, Any]
+#: Addresses that are remembered, of those that came lately.
+REMEMBERED_MAX = 1_000
+
+_Found = tuple[Any, Mapping[str, Any]]
 
 
 class App(Flask):
-    """Flask, with a memory for routes."""
+    """Flask, with a memory for routes, and no view or hook that is a coroutine."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: By path and method; as many as there are routes without a variable part.
+        #: By path and method.
         self.routes_found: dict[tuple[str, str], _Found] = {}
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return it as it is: whether it is a coroutine would be looked up for each hook of each request."""
+        return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Make what finds the request's route."""
@@ -49,9 +57,10 @@ class _Adapter(MapAdapter):
         if args or kwargs != {"return_rule": True}:
             return super().match(*args, **kwargs)
         place = self.path_info, self.default_method
-        if place not in self._found:
-            found = super().match(return_rule=True)
-            if found[1]:  # the address has a variable part
-                return found
-            self._found[place] = found
-        return self._found[place][0], {}
+        found = self._found.get(place)
+        if found is None:
+            if len(self._found) >= REMEMBERED_MAX:
+                self._found.clear()
+            found = self._found[place] = super().match(return_rule=True)
+        rule, values = found
+        return rule, dict(values)

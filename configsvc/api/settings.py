@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
 from configsvc.api.models import Reveal
-from configsvc.api.requests import caller
+from configsvc.api.requests import began, caller
 from configsvc.domain import cursors, messages, strict_json
 from configsvc.service.history import History
 from configsvc.service.reading import KeyState, Reading, Scope
@@ -20,7 +20,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
     def get_scope(namespace: str, env: str) -> Response:
         moment = door.moment(door.parameters(request, ("revision", "at")))
         if moment is None:
-            scope = reading.scope(caller(), namespace, env)
+            scope = reading.scope(caller(), namespace, env, since=began())
         else:
             scope = history.scope(caller(), namespace, env, moment)
         etag = f"r{scope.label.cursor}{'.m' if scope.masked else ''}"

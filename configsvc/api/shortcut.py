@@ -51,7 +51,7 @@ class Shortcut:
         length = environ.get("CONTENT_LENGTH") or ""
         if not door.NUMBER.fullmatch(length) or int(length) > door.BODY_BYTES_MAX:
             return self._flask(environ, start_response)
-        began, request_id = time.perf_counter(), requests.take_id(environ, PATH)
+        began, request_id = time.monotonic(), requests.take_id(environ, PATH)
         try:
             return self._answer(environ, start_response, began, request_id)
         except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler

@@ -46,10 +46,13 @@ class Reading:
         self._secrets = secrets
         self._label = Together[tuple[str, str], Label | None](lambda scope: _label(database, *scope))
 
-    def scope(self, caller: Caller, namespace: str, env: str) -> Scope:
-        """Find a scope; one look-up, enough to answer 304, and shared by all who ask at the same time."""
+    def scope(self, caller: Caller, namespace: str, env: str, since: float | None = None) -> Scope:
+        """Find a scope; one look-up, enough to answer 304, and shared by all who ask at the same time.
+
+        ``since``: when the request began, by the monotonic clock: a look-up that others began later will do.
+        """
         caller.require(Action.READ, namespace, env)
-        label = self._label((namespace, env))
+        label = self._label((namespace, env), since)
         if label is None:
             raise not_found(namespace, env)
         masked = not caller.may(Action.READ_SECRETS, namespace, env)

@@ -6,6 +6,7 @@ import pytest
 from flask import request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from configsvc.api import routing
 from configsvc.api.routing import App
 
 
@@ -26,7 +27,24 @@ def test_each_address_finds_its_route_again_and_again(app: App) -> None:
         assert client.get("/fixed").status_code == MethodNotAllowed.code
         assert client.get("/nowhere").status_code == NotFound.code
         assert [client.get(f"/names/{name}").text for name in ("a", "b")] == ["a", "b"]
-    assert list(app.routes_found) == [("/fixed", "POST")]
+    assert set(app.routes_found) == {("/fixed", "POST"), ("/names/a", "GET"), ("/names/b", "GET")}
+
+
+def test_a_redirect_goes_to_where_one_came_from(app: App) -> None:
+    """It is of one request's host, and not remembered."""
+    app.add_url_rule("/folder/", "folder", lambda: "folder")
+    for host in ("a.example", "b.example"):
+        answer = app.test_client().get("/folder", base_url=f"http://{host}")
+        assert answer.headers["Location"] == f"http://{host}/folder/"
+
+
+def test_only_so_many_are_remembered(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes up addresses fills no memory."""
+    monkeypatch.setattr(routing, "REMEMBERED_MAX", 3)
+    client = app.test_client()
+    for number in range(10):
+        assert client.get(f"/names/{number}").text == str(number)
+        assert len(app.routes_found) <= 3
 
 
 def test_a_remembered_route_leaves_no_garbage(app: App) -> None:
