@@ -21,8 +21,9 @@ MEMORY_KIB_MAX = 25
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with one worker."""
-    with Stack(tmp_path_factory.mktemp("stack"), workers=1) as running:
+    """A stack with one worker, where all of one token may ask again at once, three times in a row."""
+    more = {"web": ["env", f"CONFIGSVC_TOKEN_REQUESTS_PER_S={RELEASES * HELD}"]}
+    with Stack(tmp_path_factory.mktemp("stack"), workers=1, wrappers=more) as running:
         yield running
 
 
