@@ -109,6 +109,7 @@ def test_a_key_is_replaced_in_steps(path: Path, tmp_path: Path) -> None:
         (pem(Ed25519PrivateKey.generate(), BestAvailableEncryption(b"x")), "unencrypted"),
         (pem(generate_ec_key(SECP256R1())), "not Ed25519"),
     ],
+    ids=["empty", "text", "broken", "encrypted", "of-another-kind"],  # of random keys, each process would make its own
 )
 def test_what_is_no_key_is_refused(path: Path, content: bytes, reason: str) -> None:
     """A file with anything else than unencrypted Ed25519 keys is named in one line."""
