@@ -25,7 +25,7 @@ def test_a_token_is_shown_once_and_works(admin: Caller, app: Flask) -> None:
     assert made["grants"] == grants
     assert bearer.put(f"{STAGING}/a", {"value": 1, "type": "int"}).status_code == 200
     listed = admin.get("/v1/tokens")
-    assert made["token"].rpartition("_")[2] not in listed.text
+    assert made["token"].split("_", 2)[2] not in listed.text
     (shown,) = [item for item in listed.json["items"] if item["id"] == made["id"]]
     assert (shown["name"], shown["created_by"], shown["principal"]) == ("checkout-ci", "admin", "admin")
     assert shown["last_used_at"] is not None
