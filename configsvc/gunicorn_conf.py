@@ -15,7 +15,7 @@ from typing import Any
 from configsvc import logs
 from configsvc.gunicorn_log import Logger
 
-# A held request (long poll, stream) is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
+# A held request is a greenlet of 22-25 KiB, not a thread; and twice gthread's rate with a look-up.
 # What it waits for has deadlines (gunicorn_worker.py).
 worker_class = "configsvc.gunicorn_worker.Worker"
 

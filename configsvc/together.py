@@ -12,11 +12,16 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
+from configsvc.errors import Unavailable
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 #: The last look-up of so many keys is remembered. Small things only: large bodies have a memory by size.
 REMEMBERED_MAX = 10_000
+#: Whoever has waited so long for one that fails, because the database does not answer, fails with it: the next one
+#: would take as long again, and answers are promised in seconds.
+PATIENCE_S = 1.0
 
 
 class _Round(Generic[Value]):
@@ -52,7 +57,8 @@ class Together(Generic[Key, Value]):
         ``since``: a moment of the monotonic clock, if one that began after that will do.
         An error is nobody's but theirs who waited for it.
         """
-        since = time.monotonic() if since is None else since
+        came_at = time.monotonic()
+        since = came_at if since is None else since
         with self._lock:
             last = self._last.get(key)
             if last is not None and last.began > since:
@@ -67,10 +73,14 @@ class Together(Generic[Key, Value]):
                 self._begin(key, mine)
         if shared is not None:
             return shared.result()
-        if before is not None:
-            before.over.wait()
-            with self._lock:  # from here on, newcomers wait for the one after this
-                self._begin(key, self._next.pop(key))
+        if before is None:
+            return self._run(key, mine)
+        before.over.wait()
+        with self._lock:  # from here on, newcomers wait for the one after this
+            self._begin(key, self._next.pop(key))
+        if isinstance(before.error, Unavailable) and time.monotonic() - came_at > PATIENCE_S:
+            mine.error = before.error
+            return self._end(key, mine)
         return self._run(key, mine)
 
     def _begin(self, key: Key, mine: _Round[Value]) -> None:
@@ -80,13 +90,14 @@ class Together(Generic[Key, Value]):
     def _run(self, key: Key, mine: _Round[Value]) -> Value:
         try:
             mine.value = self._look_up(key)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised below, for all who wait
             mine.error = error
-            raise
-        finally:
-            with self._lock:
-                del self._running[key]
-                if mine.error is None:
-                    self._last[key] = mine
-            mine.over.set()
-        return mine.value
+        return self._end(key, mine)
+
+    def _end(self, key: Key, mine: _Round[Value]) -> Value:
+        with self._lock:
+            del self._running[key]
+            if mine.error is None:
+                self._last[key] = mine
+        mine.over.set()
+        return mine.result()

@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "stack" in getattr(item, "fixturenames", ()) and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
     if "CONFIGSVC_TEST_DATABASE_URL" in os.environ:
-        others = [item for item in items if not _NAMED_SERVERS & set(getattr(item, "fixturenames", ()))]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in others]
+        kept: dict[bool, list[pytest.Item]] = {True: [], False: []}
+        for item in items:
+            kept[not _NAMED_SERVERS.isdisjoint(getattr(item, "fixturenames", ()))].append(item)
+        items[:] = kept[True]
+        config.hook.pytest_deselected(items=kept[False])

@@ -28,6 +28,9 @@ class Followed(NamedTuple):
     follow: Callable[[Sink, Callable[[], None]], None]
 
 
+#: Events for a reader who does not take them; who is further behind is cut, and comes back to where it was.
+_KEPT_MAX = 64
+
 _Make = Callable[[], Iterable[bytes] | Followed]
 
 POLLS, _STREAMS = meters.held.labels("poll"), meters.held.labels("stream")
@@ -81,7 +84,6 @@ def serve(
     ``now`` counts it until the last ones are sent, or nobody wants them.
     """
     now.inc()
-    over = [now.dec]
     try:
         parts = make()
     except Exception as error:  # noqa: BLE001  # as Flask does it: every error has its handler
@@ -93,25 +95,25 @@ def serve(
             pass
         elif isinstance(parts, Followed):
             yield parts.first
-            yield from _followed(parts, environ, over.pop())
+            yield from _followed(parts, now, environ)
         else:
             yield from parts
     finally:
-        for end in over:
-            end()
+        now.dec()
     if rest is not None:
         rest()
 
 
-def _followed(answer: Followed, environ: _Wsgi, over: Callable[[], None]) -> Iterator[bytes]:
+def _followed(answer: Followed, now: Gauge, environ: _Wsgi) -> Iterator[bytes]:
     """Hand the connection on; where the server keeps it, yield what goes to it."""
     take_over = getattr(environ.get("gunicorn.socket"), "take_over", None)
     outlet = take_over() if take_over else None
     if outlet is not None:
-        answer.follow(outlet, over)
+        now.inc()  # it outlives this request
+        answer.follow(outlet, now.dec)
         return
     kept = _Kept()
-    answer.follow(kept, over)
+    answer.follow(kept, lambda: None)
     yield from kept
 
 
@@ -123,9 +125,10 @@ class _Kept:
         self._open = True
 
     def send(self, data: bytes) -> bool:
-        if self._open:
-            self._queue.put(data)
-        return self._open
+        if not self._open or self._queue.qsize() >= _KEPT_MAX:
+            return False
+        self._queue.put(data)
+        return True
 
     def close(self) -> None:
         self._open = False

@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from configsvc import together as module
+from configsvc.errors import Unavailable
 from configsvc.together import Together
 
 LONG_S = 10.0
@@ -22,13 +24,15 @@ class Slow:
         self.calls: list[str] = []
 
     def __call__(self, key: str) -> int:
-        """Return how many look-ups have begun, this one included; fail for the key ``bad``."""
+        """Return how many look-ups have begun, this one included; fail for the keys ``bad`` and ``down``."""
         number = next(self._numbers)
         self.calls.append(key)
         self.began.release()
         assert self.let.acquire(timeout=LONG_S)
         if key == "bad":
             raise LookupError(key)
+        if key == "down":
+            raise Unavailable(key)
         return number
 
 
@@ -135,3 +139,24 @@ def test_an_error_is_not_remembered() -> None:
         with pytest.raises(LookupError):
             together("bad", before)
     assert slow.calls == ["bad", "bad"]
+
+
+@pytest.mark.parametrize(("patience_s", "look_ups"), [(0.0, 1), (LONG_S, 2)])
+def test_who_has_waited_long_for_a_database_that_is_down_waits_no_second_time(
+    monkeypatch: pytest.MonkeyPatch, patience_s: float, look_ups: int
+) -> None:
+    """Two waits in a row would be longer than an answer may take; after a short one it is worth another try."""
+    monkeypatch.setattr(module, "PATIENCE_S", patience_s)
+    slow = Slow()
+    together = Together[str, int](slow)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(together, "down")
+        assert slow.began.acquire(timeout=LONG_S)
+        key = Noted("down")
+        others = ask(threads, together, key, 2)
+        key.wait_for(len(others))
+        slow.let.release(2)
+        for asked in (first, *others):
+            with pytest.raises(Unavailable):
+                asked.result(LONG_S)
+    assert len(slow.calls) == look_ups
