@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from configsvc.domain.sse import HEARTBEAT
 from configsvc.errors import Unavailable
 from configsvc.service.access import Caller, Identity
 from configsvc.service.followers import Follower, Followers, Place
@@ -103,3 +104,27 @@ def test_what_ends_the_wait_ends_all(news: News) -> None:
     again = join(followers)
     news.next.put(("2.b", "two"))
     assert again.came.get(timeout=LONG_S) == b"two"
+
+
+def test_one_that_is_gone_takes_nobody_along(news: News) -> None:
+    """Those who followed with it go on, and its place is free again."""
+    followers = Followers(cast("Sync", news), Holds(2), cast("Any", None))
+    gone, stays = join(followers), join(followers)
+    gone.gone = True
+    for cursor, text in (("2.b", "two"), ("3.c", "three")):
+        news.next.put((cursor, text))
+        assert stays.came.get(timeout=LONG_S) == text.encode()
+    comes = join(followers, PLACE._replace(cursor="3.c"))
+    news.next.put(("4.d", "four"))
+    assert [each.came.get(timeout=LONG_S) for each in (stays, comes)] == [b"four"] * 2
+    assert gone.came.empty()
+
+
+def test_releases_of_other_namespaces_say_nothing(news: News) -> None:
+    """Not even a comment: most releases of an environment are of others. The wait goes on from there."""
+    followers = Followers(cast("Sync", news), Holds(1), cast("Any", None))
+    told = join(followers)
+    news.next.put(("2.b", HEARTBEAT))
+    news.next.put(("3.c", "three"))
+    assert told.came.get(timeout=LONG_S) == b"three"
+    assert [news.asked.get(timeout=LONG_S) for _ in range(3)] == ["1.a", "2.b", "3.c"]

@@ -113,36 +113,6 @@ def test_all_hear_of_all_wherever_they_began(ops: Caller, caller: Callable[[str 
         stream.close()
 
 
-@pytest.mark.parametrize("settings", [{"token_held_max": 2}], indirect=True)
-def test_one_that_is_gone_takes_nobody_along(ops: Caller) -> None:
-    """Those who followed with it go on, and its place is free again."""
-    write(ops, "payments", "a", 1)
-    gone, stays = (Stream(ops) for _ in range(2))
-    assert gone.values() == stays.values() == {"a": 1}
-    for value in (2, 3):
-        write(ops, "payments", "a", value)
-        assert stays.values() == {"a": value}
-        gone.close()
-    comes = Stream(ops)
-    assert comes.values() == {"a": 3}
-    write(ops, "payments", "a", 4)
-    assert comes.values() == stays.values() == {"a": 4}
-    comes.close()
-    stays.close()
-
-
-def test_releases_of_other_namespaces_say_nothing(ops: Caller) -> None:
-    """Not even a comment: most releases of an environment are of others."""
-    write(ops, "payments", "a", 1)
-    stream = Stream(ops)
-    assert stream.values() == {"a": 1}
-    for value in range(3):
-        write(ops, "global", "b", value)
-    write(ops, "payments", "a", 2)
-    assert stream.comment().startswith("id: ")
-    stream.close()
-
-
 def test_each_ends_at_its_own_time(ops: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that stands with others who stay for longer."""
     monkeypatch.setattr(followers, "HEARTBEAT_S", 30.0)
