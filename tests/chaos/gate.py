@@ -1,4 +1,4 @@
-"""A gate between many clients and the service: passes bytes on, notes when requests come, can be shut for a while."""
+"""A gate between many clients and the service: passes bytes on, notes who comes when, can be shut for a while."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ _TIMEOUT_S = 10.0
 
 
 class Gate:
-    """While it is shut, connections are refused, and those that were open are cut."""
+    """While it is shut, connections are cut, old and new ones."""
 
     def __init__(self, url: str) -> None:
         """``url``: the service's."""
@@ -23,12 +23,15 @@ class Gate:
         self._target = place.hostname, place.port
         #: When requests came (monotonic seconds).
         self.arrivals: list[float] = []
+        #: When somebody came while it was shut (monotonic seconds).
+        self.knocks: list[float] = []
+        self._shut = False
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._port = 0
-        self.open()
+        self._run(self._listen)
 
     @property
     def url(self) -> str:
@@ -37,11 +40,12 @@ class Gate:
 
     def open(self) -> None:
         """Let through."""
-        self._run(self._listen)
+        self._shut = False
 
     def shut(self) -> None:
         """From now on nobody gets through."""
-        self._run(self._refuse)
+        self._shut = True
+        self._run(self._cut)
 
     def _run(self, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(action(), self._loop).result(_TIMEOUT_S)
@@ -50,19 +54,23 @@ class Gate:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self._port, backlog=2_000)
         self._port = self._server.sockets[0].getsockname()[1]
 
-    async def _refuse(self) -> None:
-        self._server.close()
+    async def _cut(self) -> None:
         for writer in list(self._open):
             writer.transport.abort()
 
     async def _end(self) -> None:
-        await self._refuse()
+        self._server.close()
+        await self._cut()
         passing = asyncio.all_tasks() - {asyncio.current_task()}
         for task in passing:
             task.cancel()
         await asyncio.gather(*passing, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._shut:
+            self.knocks.append(time.monotonic())
+            writer.transport.abort()
+            return
         service_reader, service_writer = await asyncio.open_connection(*self._target)
         both = {writer, service_writer}
         self._open |= both
