@@ -17,6 +17,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._here, self._there = socket.socketpair()
+        self._hints: list[str] = []
 
     def ring(self) -> None:
         """End the wait of now and all later ones. May be called from any thread, more than once."""
@@ -44,22 +45,30 @@ class Bell:
         """Wait until it rings, at most ``pause_s``; whether it has rung."""
         return bool(_poll(pause_s, self._here.fileno()))
 
+    def hear(self, connection: Connection) -> None:
+        """Keep what a connection is notified of while it waits for the answer to a statement, for the next wait."""
+        connection.add_notify_handler(lambda notification: self._hints.append(notification.payload))
+
     def wait_for_hints(self, connection: Connection, until: float) -> list[str]:
-        """Wait until a listening connection is notified, the monotonic clock shows ``until``, or the bell rings.
+        """Wait until a connection that is heard is notified, the monotonic clock shows ``until``, or the bell rings.
 
         Returns the notifications' payloads, none if it was not notified.
 
         Raises:
             psycopg.Error: the connection is lost.
         """
-        if hints := _received(connection):
+        if hints := self._heard(connection):
             return hints
         _poll(until - time.monotonic(), self._here.fileno(), connection.fileno())
-        return _received(connection)
+        connection.pgconn.consume_input()
+        return self._heard(connection)
 
-
-def _received(connection: Connection) -> list[str]:
-    return [notification.payload for notification in connection.notifies(timeout=0)]
+    def _heard(self, connection: Connection) -> list[str]:
+        # From libpq itself: psycopg's generator polls three times for each, which every commit would pay for.
+        while notification := connection.pgconn.notifies():
+            self._hints.append(notification.extra.decode())
+        hints, self._hints = self._hints, []
+        return hints
 
 
 def _poll(timeout_s: float, *files: int) -> list[tuple[int, int]]:

@@ -139,6 +139,7 @@ class Hub:
         while not self._stopping:
             try:
                 with connect(self._database_url, **_CONNECTION) as connection:
+                    self._bell.hear(connection)
                     outbox.listen(connection)
                     self._recover()
                     self._follow(connection)
@@ -185,6 +186,8 @@ class Hub:
 
     def _let_go(self, seen: _Seen) -> None:
         seen.over_at = time.monotonic()
+        if not seen.over.open():
+            return
         threading.Thread(target=self._wake, args=(seen,), name="configsvc-hub-wake", daemon=True).start()
 
     def _wake(self, seen: _Seen) -> None:

@@ -39,6 +39,12 @@ class Line:
             with self._lock:
                 self._waiting -= 1
 
+    def open(self) -> bool:
+        """Let nobody wait who comes from now on; return whether somebody waits to be let go."""
+        with self._lock:
+            self._open = True
+            return self._waiting > 0
+
     def let_go(self, at_a_time: int, idle: float = 0.0) -> None:
         """Let all go, in turns of about so many.
 

@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 _HEARTBEAT_S = 1.0
 #: How long after it asked for the renewal a leader may publish. The rest of the lease is for what is on its way.
 _PUBLISH_WITHIN_S = 1.0
+#: Turns begin this far apart, so that many writers share one; whoever changes something now and then waits for none.
+_TURN_S = 0.01
 #: How often a follower asks for the lease: with the 2.5 s of the lease, clients don't notice that a leader died.
 _FOLLOW_S = 0.5
 _RECONNECT_S = 0.5
@@ -108,6 +110,7 @@ class _Relay:
             try:
                 with connect(self._database_url, **_CONNECTION) as connection:
                     outbox.set_up_session(connection)
+                    self._bell.hear(connection)
                     outbox.listen(connection)
                     self._take_turns(connection)
                     outbox.give_back(connection, self._holder)
@@ -144,6 +147,7 @@ class _Relay:
                 continue
             if not more:
                 self._sweeper.sweep(connection)
+                self._bell.pause(self._renewed_at + _TURN_S - time.monotonic())
                 self._bell.wait_for_hints(connection, until=self._heartbeat_at)
 
     def _publish(self, connection: Connection, rows: Sequence[Row]) -> bool:
