@@ -188,7 +188,7 @@ class Target:
 
 def main() -> None:
     """Measure and print."""
-    with _postgres_url() as url, _database(url) as target, _writers(max(WRITERS), target) as pipes:
+    with _postgres_url() as url, database(url) as target, _writers(max(WRITERS), target) as pipes:
         for writers in WRITERS:
             print(_line(writers, _measure(pipes[:writers])), flush=True)
 
@@ -249,8 +249,8 @@ def _write(pipe: Pipe, target: Target, number: int) -> None:
     floors = connect(target.superuser_url)
     calls = {
         "store": _store_call(service, target),
-        "sets": _floor_call("sets", floors, target),
-        "single": _floor_call("single", floors, target),
+        "sets": floor_call("sets", floors, target),
+        "single": floor_call("single", floors, target),
     }
     pipe.send("ready")
     while (turn := pipe.recv()) is not None:
@@ -274,7 +274,8 @@ def _store_call(connection: Connection, target: Target) -> Callable[[str], objec
     return call
 
 
-def _floor_call(variant: str, connection: Connection, target: Target) -> Callable[[str], object]:
+def floor_call(variant: str, connection: Connection, target: Target) -> Callable[[str], object]:
+    """Return what commits one change of the key by a bare function."""
     always = {
         "env_id": target.env_ids[variant], "key_id": target.key_id, "kind": "edit", "note": "a note", "actor": "bench",
         "request_id": "request", "address": "127.0.0.1",
@@ -300,7 +301,8 @@ def _postgres_url() -> Iterator[str]:
 
 
 @contextmanager
-def _database(url: str) -> Iterator[Target]:
+def database(url: str) -> Iterator[Target]:
+    """Make a database with the schema and both floors, for as long as it is used."""
     name = f"configsvc_bench_{secrets.token_hex(4)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

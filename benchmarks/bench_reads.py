@@ -133,10 +133,11 @@ def send(stack: Stack, role: str, method: str, path: str, body: object = None) -
 
 
 @contextmanager
-def gunicorn(app: str, path: str, surroundings: dict[str, str]) -> Iterator[tuple[str, int]]:
+def gunicorn(app: str, path: str, surroundings: dict[str, str], workers: int = 1) -> Iterator[tuple[str, int]]:
     """Run a floor as configsvc runs, until ``path`` is answered; its address and the process of its master."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:configsvc.gunicorn_conf", "--workers", "1"]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:configsvc.gunicorn_conf"]
+    command += ["--workers", str(workers)]
     command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", app]
     with subprocess.Popen(command, env=os.environ | surroundings) as process:
         try:
