@@ -5,19 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from configsvc.api.models import EnvName, KeyName, NamespaceName, Schema, Type
-from configsvc.api.openapi.answers import (
-    Affected,
-    Answer,
-    Approvals,
-    Moment,
-    Remark,
-    RequestId,
-    Revision,
-    SecretState,
-    Value,
-    VersionState,
-    Who,
-)
+from configsvc.api.openapi.history import Affected, SecretState, VersionState
+from configsvc.api.openapi.leaves import Answer, Approvals, Moment, Remark, RequestId, Revision, Value, Who
 
 Role = Annotated[Literal["viewer", "developer", "ops", "admin", "service"], Field(examples=["developer"])]
 NamespacePattern = Annotated[

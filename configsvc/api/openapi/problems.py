@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from configsvc.api.models import KeyName, NamespaceName
-from configsvc.api.openapi.answers import Answer, Parts, Revision
+from configsvc.api.openapi.answers import Parts
+from configsvc.api.openapi.leaves import Answer, Revision
 from configsvc.api.problems import STATUS
 
 #: When each code is answered, and an example of its ``detail``.
