@@ -379,6 +379,7 @@ class SyncClient(Body):
     sdk: Annotated[str, Field(max_length=100)] = ""
     transport: Literal["redis", "longpoll", "none"] = "none"
     rejected: Rejected | None = None
+    leaving: bool = False
 
 
 class SyncRequest(Body):

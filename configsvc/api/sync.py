@@ -98,7 +98,7 @@ def blueprint(authenticator: Authenticator, sync: Sync, syncs: Syncs, events: Ev
 def _read(body: SyncRequest) -> tuple[Client, Asked]:
     said = body.client
     rejected = said.rejected.reason if said.rejected else None
-    client = Client(said.id, said.service, said.host, said.pid, said.sdk, said.transport, rejected)
+    client = Client(said.id, said.service, said.host, said.pid, said.sdk, said.transport, rejected, said.leaving)
     return client, Asked(body.env, tuple(dict.fromkeys(body.namespaces)), body.have, body.view)
 
 

@@ -8,7 +8,8 @@ shows the release or a later one; what it is likely to have counts for nothing.
     was heard, and shows it not     a laggard, with what it shows
     refused what came (`accept`)    rejected, with the reason; it shows what it showed before
     misses two syncs in a row       lost for 10 minutes, then forgotten; nobody waits for it
-    ends, forks, restarts           lost under its old id like any other; a new process has a new id
+    takes its leave (`close`)       forgotten at once
+    is killed, forks, restarts      lost under its old id like any other; a new process has a new id
 """
 
 import time

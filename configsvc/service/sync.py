@@ -63,6 +63,8 @@ class Client:
     sdk: str
     transport: str
     rejected: str | None
+    #: It ends: nobody is to count it any more.
+    leaving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +153,10 @@ class Sync:
             cursor = self._cursor(asked.env, now)
         if cursor != asked.have or view.word != asked.view:
             state = self._state(asked, now)
-            self._collector.add(_report(client, asked, asked.have if state.known else None))
+            self._collector.add(_report(caller, client, asked, asked.have if state.known else None))
             return self._news(asked, state, view, render)
         # The usual case costs one look-up: what the client has is the newest, so its namespaces are still there.
-        self._collector.add(_report(client, asked, asked.have))
+        self._collector.add(_report(caller, client, asked, asked.have))
         since = now
         while cursor == asked.have and view.word == asked.view and (left_s := self._holds.left_s(deadline)) > 0:
             try:
@@ -312,7 +314,7 @@ def _may(grants: tuple[Grant, ...], action: Action, namespace: str, env: str) ->
     return decide(grants, action, namespace, env, False) is Access.ALLOWED
 
 
-def _report(client: Client, asked: Asked, have: str | None) -> Report:
+def _report(caller: Caller, client: Client, asked: Asked, have: str | None) -> Report:
     """Say what the client has; ``have`` is None where it is nothing of this history."""
     return Report(
         client_id=client.id,
@@ -326,6 +328,8 @@ def _report(client: Client, asked: Asked, have: str | None) -> Report:
         revision=cursors.revision_of(have) or 0 if have else 0,
         cursor=have or "",
         rejected=client.rejected,
+        leaving=client.leaving,
+        token_id=caller.identity.token_id,
     )
 
 

@@ -13,7 +13,7 @@ _SQL = load("watch")
 
 @dataclass(frozen=True)
 class Report:
-    """What one sync says about its client."""
+    """What one sync says about its client. ``leaving``: that it ends. ``token_id``: whose word that is."""
 
     client_id: str
     env: str
@@ -26,6 +26,8 @@ class Report:
     revision: int
     cursor: str
     rejected: str | None
+    leaving: bool
+    token_id: str
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ SELECT report_clients(%(reports)s::json, %(live_s)s)
 -- measure: what of the last releases has arrived without a report, because those that lagged are lost
 SELECT measure_convergence(e.id, 0, e.revision) FROM environment e
 
--- forget: clients that nobody needs to be told of any more; the view's bound
-DELETE FROM config_watch WHERE live_until < (SELECT t.now FROM watch_time t) - interval '10 minutes'
+-- forget: clients that nobody needs to be told of any more; the view's bound, and as long for those that took their leave
+DELETE FROM config_watch WHERE greatest(live_until, last_seen) < (SELECT t.now FROM watch_time t) - interval '10 minutes'
 
 -- affected: how many live clients follow one of some namespaces, and of which services
 SELECT count(*) AS count, coalesce(array_agg(DISTINCT w.service ORDER BY w.service), '{}') AS services

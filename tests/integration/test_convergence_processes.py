@@ -175,10 +175,11 @@ def test_parent_and_child_are_two(api: Api, follower: Callable[..., subprocess.P
 
 
 def test_a_process_that_ends_is_no_laggard_for_ever(api: Api, follower: Callable[..., subprocess.Popen[str]]) -> None:
-    """Ended, it lags until its silence says that it is lost; the one started in its place counts at once."""
+    """Killed, it lags until its silence says that it is lost; the one started in its place counts at once."""
     first = api.release(1)
     old = follower("checkout")
     api.until(first, lambda answer: answer["applied"] == 1)
+    old.kill()
     old.communicate(timeout=DEADLINE_S)
     revision = api.release(2)
     follower("checkout")
@@ -186,6 +187,21 @@ def test_a_process_that_ends_is_no_laggard_for_ever(api: Api, follower: Callable
     assert (answer["watchers"], pids(answer["laggards"])) == (2, [old.pid])
     answer = api.lose(revision, old.pid)
     assert (answer["watchers"], answer["converged"], pids(answer["lost"])) == (1, True, [old.pid])
+
+
+@pytest.mark.parametrize("how", ["redis", "longpoll"])
+def test_nobody_waits_for_who_took_its_leave(
+    api: Api, follower: Callable[..., subprocess.Popen[str]], how: str
+) -> None:
+    """A process that closed its client is no watcher any more, neither alive nor lost, while others are rolled out."""
+    first = api.release(1)
+    old = follower("checkout", how)
+    api.until(first, lambda answer: answer["applied"] == 1)
+    follower("checkout", how)
+    api.until(first, lambda answer: answer["applied"] == 2)
+    old.communicate(timeout=DEADLINE_S)
+    answer = api.until(api.release(2), lambda answer: answer["converged"])
+    assert (answer["watchers"], answer["lost"]) == (1, [])
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ runs. The rules are in `_state`, the times in `_schedule`; this module only carr
 | push silent or broken | polling begins within 0.5 s, and goes on until a heartbeat is heard |
 | service down | push goes on; syncs are tried with backoff; the last values stay |
 | a listener blocks | pushed values are shown all the same; syncs wait until it returns |
+| closed while the service is away | nobody takes leave of it: it will miss this instance by itself |
 """
 
 import logging
@@ -79,6 +80,7 @@ class Refresher:
         self._unknown_at = -UNKNOWN_SIGNER_PAUSE_S
         self.denied: str | None = None
         self._client_id = str(uuid.uuid4())
+        self._reported = False
         self._begin()
 
     def _begin(self) -> None:
@@ -157,6 +159,7 @@ class Refresher:
         self._api.abandon()
         self._listener.abandon()
         self._client_id = str(uuid.uuid4())
+        self._reported = False
         self._go_on_anew()
 
     def pause(self) -> None:
@@ -278,9 +281,23 @@ class Refresher:
                 pass
             if self._life is life and self._save_at() < math.inf:
                 self._save()
+            if self._life is life:
+                self._take_leave()
         finally:
             if self._life is life:
                 self._api.close()
+
+    def _take_leave(self) -> None:
+        """Say that this instance ends, where the service knows of it: nobody is to wait for it any more."""
+        with self._board.changed:
+            if not self._reported or self._sync_fault is not None:
+                return
+            request = self._request(self._state.asks(), 0)
+        request["client"]["leaving"] = True
+        try:
+            self._api.take_leave(request)
+        except SyncFailed as error:
+            log.debug("%s: took no leave: %s", self._settings.env, error)
 
     def _save_at(self) -> float:
         if self._cache is None or not self._board.loaded:
@@ -330,6 +347,7 @@ class Refresher:
         self._follow(answer.push)
         with self._board.changed:
             self._sync_fault = None
+            self._reported = True
             self._last_sync_at = datetime.now(UTC)
             self._schedule.answered(
                 self._clock(),

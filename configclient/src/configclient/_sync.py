@@ -24,6 +24,7 @@ from .errors import ConfigError, InvalidSettings
 
 CONNECT_TIMEOUT_S: Final = 1.0
 READ_TIMEOUT_S: Final = 2.0  # beyond the hold; also the longest pause within a body
+LEAVE_TIMEOUT_S: Final = 0.25  # to connect, and again for the answer: whoever ends has no time
 # A body may take this long and then has to keep up this rate: a server that drips a byte a second must not keep us from
 # polling anew within poll_interval_s, and the first load of a large scope over a thin line must come to its end.
 BODY_GRACE_S: Final = 4.0
@@ -50,7 +51,7 @@ class SyncFailed(ConfigError):
 
 
 class SyncApi:
-    """The service's one call, as the refresher sees it. `post` is called by one thread; `abort` by any."""
+    """The service's one call, as the refresher sees it. One thread calls `post` and `take_leave`; any calls `abort`."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = settings.url
@@ -66,12 +67,15 @@ class SyncApi:
         self._clock = clock
         self._connection: HTTPConnection | None = None
         self._socket: socket.socket | None = None
+        self._posting = False
         self._aborted = False
 
     def post(self, request: dict[str, Any], hold_s: float) -> bytes:
         """Send one request, wait at most `hold_s` beyond the timeouts, return a 200's body. Raises SyncFailed."""
         body = json.dumps(request).encode()
+        self._posting = True
         try:
+            self._mind_abort()
             status, retry_after_s, answer = self._exchange(body, hold_s)
         except (HTTPError, http.client.HTTPException, OSError) as error:
             self._drop()
@@ -79,14 +83,25 @@ class SyncApi:
         except BaseException:
             self._drop()
             raise
+        finally:
+            self._posting = False
         if status != 200:
             raise SyncFailed(f"{self._url}: {_problem(status, answer)}", status, retry_after_s)
         return answer
 
+    def take_leave(self, request: dict[str, Any]) -> None:
+        """Send one last request, after `abort` too, and don't mind what is answered. Raises SyncFailed."""
+        try:
+            self._send_once(json.dumps(request).encode(), LEAVE_TIMEOUT_S, LEAVE_TIMEOUT_S)
+        except (HTTPError, http.client.HTTPException, OSError) as error:
+            raise SyncFailed(f"{self._url}: {_reason(error)}") from None
+        finally:
+            self._drop()
+
     def abort(self) -> None:
-        """End the request in flight, and every later one, at once. Called by whoever closes the client."""
+        """End the post in flight, and every later one, at once. Called by whoever closes the client."""
         self._aborted = True
-        if self._socket is not None:
+        if self._posting and self._socket is not None:
             with suppress(OSError):  # it was closed already
                 self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -116,39 +131,42 @@ class SyncApi:
     def _send(self, body: bytes, hold_s: float) -> HTTPResponse:
         reused = self._connection is not None and self._connection.is_connected
         try:
-            return self._send_once(body, hold_s)
+            return self._send_once(body, CONNECT_TIMEOUT_S, hold_s + READ_TIMEOUT_S)
         except (http.client.HTTPException, ConnectionError):
             # Servers close idle connections whenever they like; a sync may be sent twice without harm.
             if not reused or self._aborted:
                 raise
             self._drop()
-            return self._send_once(body, hold_s)
+            return self._send_once(body, CONNECT_TIMEOUT_S, hold_s + READ_TIMEOUT_S)
 
-    def _send_once(self, body: bytes, hold_s: float) -> HTTPResponse:
-        connection = self._connect()
-        connection.timeout = hold_s + READ_TIMEOUT_S
+    def _send_once(self, body: bytes, connect_timeout_s: float, answer_timeout_s: float) -> HTTPResponse:
+        connection = self._connect(connect_timeout_s)
+        connection.timeout = answer_timeout_s
         connection.request("POST", self._path, body=body, headers=self._headers, preload_content=False)
         response = connection.getresponse()
         if self._socket is not None:
             self._socket.settimeout(READ_TIMEOUT_S)  # the hold is over
         return response
 
-    def _connect(self) -> HTTPConnection:
+    def _connect(self, timeout_s: float) -> HTTPConnection:
         if self._connection is not None and self._connection.is_connected:
             return self._connection
         self._drop()
-        connection = self._connection = self._new_connection()
+        connection = self._connection = self._new_connection(timeout_s)
         connection.connect()
         self._socket = connection.sock
-        if self._aborted:
-            raise ConnectionAbortedError("the client was closed")
+        self._mind_abort()
         return connection
 
-    def _new_connection(self) -> HTTPConnection:
+    def _mind_abort(self) -> None:
+        if self._posting and self._aborted:
+            raise ConnectionAbortedError("the client was closed")
+
+    def _new_connection(self, timeout_s: float) -> HTTPConnection:
         host = self._url.hostname or ""
         if self._tls is None:
-            return HTTPConnection(host, self._url.port, timeout=CONNECT_TIMEOUT_S)
-        return HTTPSConnection(host, self._url.port, timeout=CONNECT_TIMEOUT_S, ssl_context=self._tls)
+            return HTTPConnection(host, self._url.port, timeout=timeout_s)
+        return HTTPSConnection(host, self._url.port, timeout=timeout_s, ssl_context=self._tls)
 
     def _read(self, response: HTTPResponse, length_max: int) -> bytes:
         started = self._clock()

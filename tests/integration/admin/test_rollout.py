@@ -42,6 +42,8 @@ def hear(settings: Settings, ops: Caller) -> Callable[..., None]:
             revision=revision,
             cursor=cursors[revision],
             rejected=rejected,
+            leaving=False,
+            token_id="",
         )
         database = Database(settings.database_url)
         report(database, [(said, age_s)], LIVE_S)

@@ -12,7 +12,7 @@ import pytest
 
 from configsvc.settings import Settings
 from configsvc.store.database import Database as Store
-from configsvc.store.watch import Report, report
+from configsvc.store.watch import Report, report, tidy
 from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
 
@@ -323,11 +323,17 @@ def test_a_crash_of_postgres_makes_no_yes(
     assert ask(ops, revision)["converged"] is True
 
 
+def said(client_id: str, leaving: bool = False, token_id: str = "mine") -> Report:
+    """What a client that has nothing says."""
+    place = ("checkout", "web-1", 7, "", "none", 0, "", None)
+    return Report(client_id, "staging", ["payments"], *place, leaving, token_id)
+
+
 def test_an_older_report_does_not_undo_a_newer(ops: Caller, settings: Settings) -> None:
     """A worker that froze and writes late what a client said before changes nothing about what it said since."""
     revision = release(ops, 1)
     cursor = ops.get(f"{RELEASES}/{revision}").json["cursor"]
-    old = Report("a", "staging", ["payments"], "checkout", "web-1", 7, "", "none", 0, "", None)
+    old = said("a")
     new = replace(old, revision=revision, cursor=cursor)
     with closing(Store(settings.database_url)) as store:
         report(store, [(new, 5)], 75)
@@ -335,6 +341,46 @@ def test_an_older_report_does_not_undo_a_newer(ops: Caller, settings: Settings) 
         assert ask(ops, revision)["converged"] is True
         report(store, [(old, 0)], 75)
         assert ask(ops, revision)["converged"] is False
+
+
+def test_who_takes_leave_is_forgotten_at_once(ops: Caller, watching: Callable[..., Watching]) -> None:
+    """It is no laggard, nor lost, and who waits for the others waits for the others only."""
+    leaver, stayer = watching("leaver"), watching("stayer")
+    leaver.follow()
+    stayer.follow()
+    revision = release(ops, 1)
+    stayer.follow()
+    leaver.more = {"leaving": True}
+    leaver.sync()
+    answer = ask(ops, revision, WAIT_S)
+    assert (answer["watchers"], answer["converged"], answer["lost"]) == (1, True, [])
+    watchers = ops.get("/v1/envs/staging/watchers").json["items"]
+    assert ids(watchers) == ["stayer"]
+
+
+def test_what_a_client_said_before_it_left_brings_it_back_to_nobody(ops: Caller, settings: Settings) -> None:
+    """A report that another worker writes later, and a request that was still on its way; a new start does."""
+    revision = release(ops, 1)
+    with closing(Store(settings.database_url)) as store:
+        report(store, [(said("a"), 9)], 75)
+        report(store, [(said("a", leaving=True), 1), (said("unheard", leaving=True), 1)], 75)
+        report(store, [(said("a"), 5), (said("unheard"), 5)], 75)
+        tidy(store)
+        report(store, [(said("a"), 0), (said("unheard"), 0)], 75)
+        answer = ask(ops, revision)
+        assert (answer["watchers"], answer["lost"]) == (0, [])
+        report(store, [(said("again", leaving=True), 20)], 75)
+        report(store, [(said("again"), 5)], 75)
+        assert ids(ask(ops, revision)["laggards"]) == ["again"]
+
+
+def test_nobody_takes_leave_for_another_token(ops: Caller, settings: Settings) -> None:
+    """Ids are no secret: whoever sees the list could else have others' clients left out."""
+    revision = release(ops, 1)
+    with closing(Store(settings.database_url)) as store:
+        report(store, [(said("a"), 9)], 75)
+        report(store, [(said("a", leaving=True, token_id="another"), 0)], 75)
+        assert ids(ask(ops, revision)["laggards"]) == ["a"]
 
 
 def test_only_what_the_caller_may_read(
