@@ -79,7 +79,7 @@ def loaded_client() -> ConfigClient:
         for type_, value in samples.items()
     }
     client = ConfigClient.__new__(ConfigClient)
-    client._pins = 0
+    client._pins, client._has_pins = 0, False
     client._rules = Rules(strict=False)
     client._table = Table.of(1, "1.a", entries)
     client._board = Board(client._rules, None, client._publish)
@@ -93,7 +93,7 @@ def measure() -> dict[str, float]:
     client, pinned = loaded_client(), loaded_client()
     names = {
         "client": client,
-        "floor": Floor(dict(client._table.values)),
+        "floor": Floor({name: entry.value for name, entry in client._table.entries.items()}),
         "slot": Slot(7),
         "live": client.live("payments", "int7", 50),
         "snapshot": client.snapshot(),

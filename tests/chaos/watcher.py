@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from configclient import ConfigClient, ConfigUnavailable
+from configclient._table import MISSING
 
 #: A client that goes back to an older revision wakes nobody who waits for a newer one: look this often.
 _LOOK_EVERY_S = 0.05
@@ -47,7 +48,7 @@ def _watch(client: ConfigClient, over: threading.Event) -> None:
         table = snapshot._table
         if table.cursor != shown:
             shown = table.cursor
-            values = [[*name, value] for name, value in table.values.items()]
+            values = [[*name, entry.value] for name, entry in table.entries.items() if entry.value is not MISSING]
             _say(at=at, wall=time.time(), cursor=table.cursor, values=values)
         status = client.status()
         if (status.state, status.transport) != told:

@@ -94,7 +94,7 @@ def test_client_rules(script: Any) -> None:
         got = {
             "cursor": state.table.cursor,
             "dirty": state.dirty,
-            "values": {"/".join(name): value for name, value in state.table.values.items()},
+            "values": {"/".join(name): e.value for name, e in state.table.entries.items() if e.value is not MISSING},
             "alive": alive[0] if alive else None,
             "swaps": sum(isinstance(event, Swapped) for event in events),
         }

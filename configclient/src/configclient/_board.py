@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 from weakref import WeakSet
 
 from ._getters import Rules, Snapshot
-from ._table import EMPTY, MISSING, NEVER_PICKLED, Entry, Name, Table
+from ._table import ABSENT, EMPTY, MISSING, NEVER_PICKLED, Entry, Name, Table
 
 log = logging.getLogger("configclient")
 
@@ -192,12 +192,12 @@ class Board:
     def _show(self, table: Table) -> None:
         before, self.table, self.loaded = self.table, table, True
         self._publish(table)
-        touched = sorted(self._touched)
-        self._touched.clear()
-        for name in touched:
-            for handle in self._live.get(name, ()):
+        touched, self._touched = self._touched, set()
+        for name in self._live.keys() & touched:
+            for handle in self._live[name]:
                 _refresh(handle, table)
-            if self._listeners:
+        if self._listeners:
+            for name in sorted(touched):
                 self._enqueue(name, before.entries.get(name), table.entries.get(name), table.revision)
         self.wake()
 
@@ -282,7 +282,8 @@ def _value(entry: Entry | None) -> Any:
 
 
 def _refresh(handle: Live, table: Table) -> None:
-    handle.value = table.values.get((handle.namespace, handle.key), handle.default)
+    value = table.entries.get((handle.namespace, handle.key), ABSENT).value
+    handle.value = handle.default if value is MISSING else value
 
 
 def _wants(listener: Listener, change: Change) -> bool:

@@ -62,7 +62,7 @@ class ConfigClient(Getters):
     by itself. Close it, or use `with`, or `async with`.
     """
 
-    __slots__ = ("__weakref__", "_board", "_refresher")
+    __slots__ = ("__weakref__", "_board", "_pins", "_refresher")
 
     _refresher: Source
 
@@ -128,7 +128,7 @@ class ConfigClient(Getters):
         source: Callable[[Board], Source],
     ) -> None:
         """Put the parts together, and begin. `configclient.testing` has a source of its own."""
-        self._pins = 0
+        self._pins, self._has_pins = 0, False
         self._table = EMPTY
         self._rules = Rules(strict)
         self._board = Board(self._rules, accept, self._publish)
@@ -143,7 +143,7 @@ class ConfigClient(Getters):
 
     def snapshot(self) -> Snapshot:
         """All values at one revision, immutable. Inside `pinned()`, the pinned one."""
-        return self._pinned() if self._pins else Snapshot(self._table, self._rules)
+        return self._pinned() if self._has_pins else Snapshot(self._table, self._rules)
 
     @contextmanager
     def pinned(self, at: Snapshot | None = None) -> Iterator[Snapshot]:
@@ -163,6 +163,7 @@ class ConfigClient(Getters):
         pin = _Pin(self, at or self.snapshot(), _innermost_pin.get())
         with self._board.changed:
             self._pins += 1
+            self._has_pins = True
         _innermost_pin.set(pin)
         try:
             yield pin.snapshot
@@ -171,6 +172,7 @@ class ConfigClient(Getters):
             _innermost_pin.set(pin.outer)
             with self._board.changed:
                 self._pins -= 1
+                self._has_pins = self._pins > 0
 
     def live(self, namespace: str, key: str, default: Any = MISSING) -> Live:
         """A handle whose `value` is a plain attribute: always the newest, or `default` (None) while it is missing.

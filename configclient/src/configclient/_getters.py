@@ -1,13 +1,13 @@
 """The getters, written once for the client and for a snapshot. This is the hot path: one dict look-up, no lock.
 
-`_table` is the one reference that a writer swaps. `_pins` is zero unless somebody somewhere is inside `pinned()`; only
-then a call looks into its context.
+`_table` is the one reference that a writer swaps. `_has_pins` is False unless somebody somewhere is inside `pinned()`;
+only then a call looks into its context.
 """
 
 import logging
 from typing import Any, Final, NoReturn, TypeVar
 
-from ._table import MISSING, NEVER_PICKLED, Table
+from ._table import ABSENT, MISSING, NEVER_PICKLED, Entry, Missing, Table
 from .errors import MissingKey, SecretUnavailable, WrongType
 
 log = logging.getLogger("configclient")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 WARNINGS_MAX: Final = 1000  # distinct (namespace, key, type) that are warned about: a bound for code that makes up keys
 
-# Any object that no caller can hold would do. A secret that may not be read is not in `values`, so the two never meet.
+# Any object that no caller can hold would do.
 _NO_DEFAULT: Final[Any] = MISSING
 
 
@@ -49,10 +49,10 @@ class Getters:
     JSON objects and arrays are read-only: equal to plain dicts and lists, but changing one raises TypeError.
     """
 
-    __slots__ = ("_pins", "_rules", "_table")
+    __slots__ = ("_has_pins", "_rules", "_table")
 
     _table: Table
-    _pins: int
+    _has_pins: bool
     _rules: Rules
 
     def get(self, namespace: str, key: str, default: Any = _NO_DEFAULT) -> Any:
@@ -60,80 +60,80 @@ class Getters:
 
         Without a default it raises SecretUnavailable, and, on a strict client, MissingKey.
         """
-        if self._pins:
+        if self._has_pins:
             return self._pinned().get(namespace, key, default)
-        value = self._table.values.get((namespace, key), default)
-        if value is not _NO_DEFAULT:
+        entry = self._table.entries.get((namespace, key), ABSENT)
+        value = entry.value
+        if value is not MISSING:
             return value
-        entry = self._table.entries.get((namespace, key))
-        if entry is not None and entry.value is not MISSING:
-            return entry.value  # it arrived between the two looks
-        return self._nothing(namespace, key, default)
+        if default is not _NO_DEFAULT:
+            return default
+        return self._nothing(entry, namespace, key, default)
 
     def get_str(self, namespace: str, key: str, default: str = _NO_DEFAULT) -> str:
         """The value of a key declared `string`, or `default` (`""`). Raises SecretUnavailable; strict: all."""
-        if self._pins:
+        if self._has_pins:
             return self._pinned().get_str(namespace, key, default)
-        value = self._table.strings.get((namespace, key), MISSING)
-        if value is not MISSING:
+        entry = self._table.entries.get((namespace, key), ABSENT)
+        value: str | Missing = entry.value
+        if value is not MISSING and entry.type == "string":
             return value
-        return self._fallback(namespace, key, "string", default, "")
+        return self._fallback(entry, namespace, key, "string", default, "")
 
     def get_int(self, namespace: str, key: str, default: int = _NO_DEFAULT) -> int:
         """The value of a key declared `int`, or `default` (`0`). Raises SecretUnavailable; strict: all."""
-        if self._pins:
+        if self._has_pins:
             return self._pinned().get_int(namespace, key, default)
-        value = self._table.ints.get((namespace, key), MISSING)
-        if value is not MISSING:
+        entry = self._table.entries.get((namespace, key), ABSENT)
+        value: int | Missing = entry.value
+        if value is not MISSING and entry.type == "int":
             return value
-        return self._fallback(namespace, key, "int", default, 0)
+        return self._fallback(entry, namespace, key, "int", default, 0)
 
     def get_float(self, namespace: str, key: str, default: float = _NO_DEFAULT) -> float:
         """The value of a key declared `float`, or `default` (`0.0`). Raises SecretUnavailable; strict: all."""
-        if self._pins:
+        if self._has_pins:
             return self._pinned().get_float(namespace, key, default)
-        value = self._table.floats.get((namespace, key), MISSING)
-        if value is not MISSING:
+        entry = self._table.entries.get((namespace, key), ABSENT)
+        value: float | Missing = entry.value
+        if value is not MISSING and entry.type == "float":
             return value
-        return self._fallback(namespace, key, "float", default, 0.0)
+        return self._fallback(entry, namespace, key, "float", default, 0.0)
 
     def get_bool(self, namespace: str, key: str, default: bool = _NO_DEFAULT) -> bool:
         """The value of a key declared `bool`, or `default` (`False`). Raises SecretUnavailable; strict: all."""
-        if self._pins:
+        if self._has_pins:
             return self._pinned().get_bool(namespace, key, default)
-        value = self._table.bools.get((namespace, key), MISSING)
-        if value is not MISSING:
+        entry = self._table.entries.get((namespace, key), ABSENT)
+        value: bool | Missing = entry.value
+        if value is not MISSING and entry.type == "bool":
             return value
-        return self._fallback(namespace, key, "bool", default, False)
+        return self._fallback(entry, namespace, key, "bool", default, False)
 
     def get_json(self, namespace: str, key: str, default: Any = _NO_DEFAULT) -> Any:
         """The value of a key declared `json`, read-only, or `default` (None). Raises SecretUnavailable; strict: all."""
-        if self._pins:
+        if self._has_pins:
             return self._pinned().get_json(namespace, key, default)
-        value = self._table.jsons.get((namespace, key), MISSING)
-        if value is not MISSING:
+        entry = self._table.entries.get((namespace, key), ABSENT)
+        value = entry.value
+        if value is not MISSING and entry.type == "json":
             return value
-        return self._fallback(namespace, key, "json", default, None)
+        return self._fallback(entry, namespace, key, "json", default, None)
 
     def _pinned(self) -> "Snapshot":
         """Where this thread or task reads while there are pins."""
         return Snapshot(self._table, self._rules)
 
-    def _nothing(self, namespace: str, key: str, default: Any) -> None:
-        entry = self._table.entries.get((namespace, key))
-        if entry is not None and entry.value is MISSING and (self._rules.strict or default is _NO_DEFAULT):
+    def _nothing(self, entry: Entry, namespace: str, key: str, default: Any) -> None:
+        if entry is not ABSENT and (self._rules.strict or default is _NO_DEFAULT):
             raise SecretUnavailable(f"{namespace}/{key} is a secret whose value is not known here")
         if self._rules.strict:
             raise MissingKey(f"{namespace}/{key} has no value at revision {self._table.revision}")
 
-    def _fallback(self, namespace: str, key: str, wanted: str, default: T, implied: T) -> T:
+    def _fallback(self, entry: Entry, namespace: str, key: str, wanted: str, default: T, implied: T) -> T:
         """Off the hot path: a typed getter found nothing. Missing is silent, another type is said once."""
-        entry = self._table.entries.get((namespace, key))
-        if entry is None or entry.value is MISSING:
-            self._nothing(namespace, key, default)
-        elif entry.type == wanted:
-            value: T = entry.value  # it arrived between the getter's look and this one
-            return value
+        if entry.value is MISSING:
+            self._nothing(entry, namespace, key, default)
         elif self._rules.strict:
             raise WrongType(f"{namespace}/{key} is declared {entry.type}, not {wanted}")
         else:
@@ -149,7 +149,7 @@ class Snapshot(Getters):
     def __init__(self, table: Table, rules: Rules) -> None:
         self._table = table
         self._rules = rules
-        self._pins = 0
+        self._has_pins = False
 
     @property
     def revision(self) -> int:
@@ -160,4 +160,4 @@ class Snapshot(Getters):
         raise TypeError(NEVER_PICKLED)
 
     def __repr__(self) -> str:
-        return f"<Snapshot revision={self.revision} keys={len(self._table.values)}>"
+        return f"<Snapshot revision={self.revision} keys={len(self._table.entries)}>"

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import math
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -176,7 +177,8 @@ def read_answer(body: bytes, asked: Asked, namespaces: Collection[str]) -> Answe
 def _read_state(kind: str, answer: Any, asked: Asked, namespaces: Collection[str]) -> Changes:
     if kind == "full":
         values = _object(answer, "values")
-        return {name: entry for namespace in namespaces for name, entry in _read_values(namespace, values)}
+        scopes = ((namespace, _object(values, namespace)) for namespace in namespaces)
+        return {(namespace, key): read_entry(item) for namespace, scope in scopes for key, item in scope.items()}
     if asked.have is None:
         raise Malformed(f'"{kind}" in answer to a request that has nothing')
     if kind == "changes":
@@ -190,11 +192,6 @@ def _read_state(kind: str, answer: Any, asked: Asked, namespaces: Collection[str
     raise Malformed(f"unknown kind {kind[:20]!r}")
 
 
-def _read_values(namespace: str, values: Mapping[str, Any]) -> list[tuple[Name, Entry]]:
-    scope = _object(values, namespace)
-    return [((namespace, key), read_entry(scope[key])) for key in scope]
-
-
 def _read_changes(namespace: str, listed: list[Any]) -> dict[Name, Entry | None]:
     """Oldest first, so that the last word on a key stands."""
     changes: dict[Name, Entry | None] = {}
@@ -206,31 +203,31 @@ def _read_changes(namespace: str, listed: list[Any]) -> dict[Name, Entry | None]
 
 def read_entry(item: Any) -> Entry:
     """One key as it stands in a part, an answer, or a file. Raises Malformed."""
-    secret = isinstance(item, dict) and item.get("secret") is True
-    value = MISSING if secret and "value" not in item else _field(item, "value")
+    version = _count(item, "version")
+    secret = item.get("secret") is True
+    value = item.get("value", MISSING) if secret else _field(item, "value")
     # The short form of a secret without its value may leave out the type as well.
     type_ = "string" if value is MISSING and "type" not in item else _text(item, "type")
     frozen = MISSING if value is MISSING else read_value(type_, value)
-    return Entry(type_, frozen, _count(item, "version"), secret)
+    return Entry(sys.intern(type_), frozen, version, secret)  # one text for all: getters find it equal by its address
 
 
 def read_value(type_: str, value: Any) -> Any:
     """The same, read-only. Raises Malformed where it is not of that type; one we don't know yet may hold anything."""
-    if not _CHECKS.get(type_, _anything)(value):
+    plain = _PLAIN.get(type_)
+    if plain is None:
+        return _json.freeze(value)
+    kind, fits = plain
+    if type(value) is not kind or not (fits is None or fits(value)):
         raise Malformed(f"a value that is no {type_[:20]}")
-    return _json.freeze(value)
+    return value
 
 
-def _anything(_: Any) -> bool:
-    return True
-
-
-_CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "string": lambda value: type(value) is str,
-    "int": lambda value: type(value) is int and -(2**63) <= value < 2**63,
-    "float": lambda value: type(value) is float and math.isfinite(value),
-    "bool": lambda value: type(value) is bool,
-    "json": _anything,
+_PLAIN: Final[Mapping[str, tuple[type, Callable[[Any], bool] | None]]] = {
+    "string": (str, None),
+    "int": (int, lambda value: -(2**63) <= value < 2**63),
+    "float": (float, math.isfinite),
+    "bool": (bool, None),
 }
 
 

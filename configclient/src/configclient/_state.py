@@ -135,9 +135,9 @@ def _on_answer(state: State, answer: Answer) -> tuple[State, list[Event]]:
     touched: Iterable[Name]
     if answer.kind == "full":
         table = Table.of(answer.revision, answer.cursor, answer.changes)
-        names = state.table.entries.keys() | table.entries.keys()
         # After a restore the same version may mean another value, so everything counts as touched.
-        touched = names if answer.reset else state.table.differing(table, names)
+        before, after = state.table.entries.keys(), table.entries.keys()
+        touched = before | after if answer.reset else state.table.differing(table)
     else:
         table, touched = state.table.overlay(answer.revision, answer.cursor, answer.changes), answer.changes.keys()
     state, swapped = _swap(state, table, touched, answer.reset)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from configclient._messages import Answer, Asked, Header, Part
-from configclient._table import MISSING, Changes, Entry, Name
+from configclient._table import MISSING, Changes, Entry, Name, Table
 
 ENV = "production"
 NAMESPACES = ("mine", "also", "other")
@@ -98,8 +98,13 @@ class ModelService:
         )
 
 
+def values_of(table: Table) -> dict[Name, int]:
+    """What an application could read of it."""
+    return {name: entry.value for name, entry in table.entries.items() if entry.value is not MISSING}
+
+
 def _entry(value: int | None, with_value: bool = True) -> Entry | None:
     if value is None:
         return None
     # Values never repeat here, so each may be its own version.
-    return Entry("int", value if with_value else MISSING, value, secret=not with_value)
+    return Entry("int", value, value) if with_value else Entry("int", MISSING, value, secret=True)

@@ -380,7 +380,7 @@ def test_a_change_is_written_while_the_client_runs(
 
     def save_and_tell(cache: _cache.Cache, table: Table, now: float) -> None:
         save(cache, table, now)
-        if table.values.get(("payments", "name")) == "new":
+        if table.entries["payments", "name"].value == "new":
             saved.set()
 
     monkeypatch.setattr(_cache.Cache, "save", save_and_tell)
