@@ -116,7 +116,8 @@ class Board:
 
     def renew_locks(self) -> None:
         """Also in the child of a fork, where another thread may hold the old ones for ever."""
-        self.changed = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self._judging = False
         self._wakers.clear()  # the parent's loops
 

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ._alarm import Alarm
 from ._board import Board
 from ._cache import Cache
 from ._messages import (
@@ -56,8 +57,6 @@ SDK: Final = "configclient/0.1"
 UNKNOWN_SIGNER_PAUSE_S: Final = 10.0  # whoever can write to Redis must not make all clients sync all the time
 
 PAUSE_TIMEOUT_S: Final = 2.0  # an application's own code may be running on the thread: not even that can hang it
-
-WAIT_S_MAX: Final = 3600.0  # a timed wait has a largest value; waking up once an hour for nothing is fine
 
 
 class Refresher:
@@ -104,6 +103,7 @@ class Refresher:
         # life. Not `current_thread()`: gevent's patches make that another object in a thread that was there before.
         self._life: object | None = object()
         self._thread = threading.Thread(target=self._run, args=[self._life], name="configclient-refresher", daemon=True)
+        self._alarm = Alarm(self._board.lock)
 
     # Life.
 
@@ -166,7 +166,7 @@ class Refresher:
         """See `_fork.Forkable`."""
         with self._board.changed:
             self._life = None
-            self._board.changed.notify_all()
+            self._alarm.no_later_than(-math.inf)
         self._end_threads(PAUSE_TIMEOUT_S)
         self._api.close()
 
@@ -235,7 +235,7 @@ class Refresher:
         if self._board.judge():
             with self._board.changed:
                 self._schedule.moved(self._clock())
-                self._board.changed.notify_all()
+                self._alarm.no_later_than(self._next_at())
         return events
 
     def _take(self, incoming: Incoming) -> list[Event]:
@@ -324,7 +324,7 @@ class Refresher:
             if self._board.has_calls:
                 return True
             if self._schedule.sync_at() > now:
-                self._board.changed.wait(min(self._schedule.wake_at() - now, self._save_at() - now, WAIT_S_MAX))
+                self._alarm.sleep(now, self._next_at())
                 return True
             asked = self._state.asks()
             hold_s = self._schedule.hold_s(self._state.dirty)
@@ -332,6 +332,12 @@ class Refresher:
             self._schedule.started(now, self._state.dirty)
         self._sync(request, asked, hold_s)
         return True
+
+    def _next_at(self) -> float:
+        """When the thread has something to do. With `changed` held."""
+        if self._closed or self._board.has_calls:
+            return -math.inf
+        return min(self._schedule.wake_at(), self._save_at())
 
     def _sync(self, request: dict[str, Any], asked: Asked, hold_s: int) -> None:
         try:
@@ -409,6 +415,7 @@ class Refresher:
             log.log(level, "%s: %s%s", self._settings.env, state, f": {faults.first}" if faults.first else "")
             self._told, self._since = state, datetime.now(UTC)
         self._board.changed.notify_all()
+        self._alarm.no_later_than(self._next_at())
         return state
 
     def _faults(self) -> Faults:

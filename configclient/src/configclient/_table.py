@@ -23,7 +23,7 @@ Name = tuple[str, str]
 """(namespace, key)"""
 
 
-@dataclass(slots=True)  # and not frozen: that would take half of the time in which a large scope is read
+@dataclass(slots=True)  # frozen, it would take three times as long to make one, and a load makes 10,000
 class Entry:
     """One key's active version; never changed. `value` is MISSING for a secret that this client may not read."""
 
