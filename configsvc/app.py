@@ -24,6 +24,7 @@ from configsvc.api.openapi import route as openapi
 from configsvc.api.routing import App
 from configsvc.api.shortcut import Shortcut
 from configsvc.api.sync import Syncs
+from configsvc.api.times import Times
 from configsvc.crypto import private_file
 from configsvc.crypto.datakeys import DataKeys
 from configsvc.crypto.providers import open_provider
@@ -108,11 +109,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX + 1
     app.url_map.merge_slashes = False  # a redirect would hide a slip in a name
     problems.register(app, note)
-    # At the first request, in the process that serves it.
-    app.before_request(hub.start)
-    app.before_request(reports.start)
-    times = metrics_api.register(app)
-    requests.register(app, authenticator, rates, elsewhere=(pages.NAME,))
+    times, start = Times(), (hub.start, reports.start)  # at the first request, in the process that serves it
+    requests.register(app, authenticator, rates, times, start, elsewhere=(pages.NAME,))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(Probe(database, pulse)))
     app.register_blueprint(metrics_api.blueprint(Metrics(database), times))
@@ -150,7 +148,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             services, sessions, sign_in, rates, problems.STATUS, note, stream, _openid(settings, database, sessions)
         )
     )
-    shortcut = Shortcut(app, authenticator, rates, syncs, times, (hub.start, reports.start))
+    shortcut = Shortcut(app, authenticator, rates, syncs, times, start)
     app.wsgi_app = shortcut  # type: ignore[method-assign]  # Flask's own way
     addresses.trust(app, settings.trusted_proxies)
     app.wsgi_app = Lane(app.wsgi_app)  # type: ignore[method-assign]

@@ -5,11 +5,10 @@ How long requests take, and what ``meters`` has, is counted by each process, in 
 """
 
 import os
-import time
 from collections.abc import Iterable, Sequence
 
-from flask import Blueprint, Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -17,49 +16,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from configsvc import __version__, meters
 from configsvc.api import door
 from configsvc.api.requests import caller
+from configsvc.api.times import Times
 from configsvc.service.metrics import Figures, Metrics
-
-#: Seconds. Reads take a few milliseconds, commits some more; beyond 2.5 s somebody has given up.
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-
-
-class Times:
-    """How long requests took, as this process counts them."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._seconds = Histogram(
-            "configsvc_http_request_duration_seconds",
-            "Time from a request to its answer; of what is held, until it is held.",
-            ("method", "route", "status"),
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-
-    def add(self, method: str, route: str, status: int, began: float) -> None:
-        """Count a request that began at ``began`` (of the monotonic clock) and is over now."""
-        self._seconds.labels(method, route, status).observe(time.monotonic() - began)
-
-
-def register(app: Flask) -> Times:
-    """Time every request of ``app`` from ``g.began`` on, and return where the times are kept."""
-    times = Times()
-
-    def end(response: Response) -> Response:
-        if "began" not in g:  # what was held has failed, and has been counted when its view returned
-            return response
-        # Addresses that are nothing, and words that are no method, come in any number.
-        route = request.url_rule.rule if request.url_rule else ""
-        method = request.method if request.url_rule else ""
-        times.add(method, route, response.status_code, g.began)
-        return response
-
-    app.after_request(end)
-    return times
 
 
 def blueprint(metrics: Metrics, times: Times) -> Blueprint:
-    """Make the blueprint; ``times``: of ``register``."""
+    """Make the blueprint; ``times``: those of this process."""
     routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")

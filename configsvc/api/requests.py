@@ -1,15 +1,19 @@
-"""What happens around every request: its id, who asks and how often, one turn for the others, headers of the answer."""
+"""What happens around every request: its id, who asks and how often, one turn for the others, headers and time.
+
+In two hooks that look through Flask's proxies once: each look costs as much as what it finds.
+"""
 
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from configsvc import logs
 from configsvc.api import addresses
+from configsvc.api.times import Times
 from configsvc.errors import Malformed
 from configsvc.service.access import CACHE_S, Authenticate, Authenticator, Caller
 from configsvc.service.rates import Rates
@@ -31,34 +35,57 @@ ALWAYS = (
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def register(app: Flask, authenticator: Authenticator, rates: Rates, elsewhere: Collection[str] = ()) -> None:
+def register(
+    app: Flask,
+    authenticator: Authenticator,
+    rates: Rates,
+    times: Times,
+    start: Sequence[Callable[[], None]] = (),
+    elsewhere: Collection[str] = (),
+) -> None:
     """Give every request an id; let none but the open endpoints pass without a token, and no token too often.
 
+    ``start``: called with each request; the first of a process begins what works beside them.
     ``elsewhere``: blueprints that find out in their own way who asks.
     """
 
     def begin() -> None:
-        g.began = time.monotonic()
+        about, asked = _now()
+        about.began = began = time.monotonic()
         # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
         time.sleep(0)
-        g.request_id = take_id(request.environ, request.url_rule.rule if request.url_rule else "")
-        g.address = addresses.of(request.environ)
-        if request.endpoint not in OPEN and request.endpoint is not None and request.blueprint not in elsewhere:
-            g.caller = again(authenticator)(since=g.began - (CACHE_S if is_reading() else 0))
-            rates.take(g.caller.name)
+        environ, rule = asked.environ, asked.url_rule
+        about.request_id = take_id(environ, rule.rule if rule else "")
+        about.address = addresses.of(environ)
+        for each in start:
+            each()
+        if rule is not None and rule.endpoint not in OPEN and asked.blueprint not in elsewhere:
+            about.caller = _again(authenticator, about, asked)(since=began - (CACHE_S if _reads(asked) else 0))
+            rates.take(about.caller.name)
         # No text in Postgres can hold it, so nothing is named so; strict JSON refuses it in bodies.
-        if "\0" in request.path or b"%00" in request.query_string or b"\0" in request.query_string:
+        query = asked.query_string
+        if "\0" in asked.path or b"%00" in query or b"\0" in query:
             raise Malformed("the address holds the character NUL")
 
     def end(response: Response) -> Response:
+        about, asked = _now()
         headers = response.headers
-        headers["X-Request-Id"] = g.request_id
         present = {name.lower() for name, _ in headers}
-        headers.extend(header for header in ALWAYS if header[0].lower() not in present)
+        headers.extend(
+            [("X-Request-Id", about.request_id), *(header for header in ALWAYS if header[0].lower() not in present)]
+        )
+        if "began" in about:  # what was held, and has failed, has been counted when its view returned
+            # Addresses that are nothing, and words that are no method, come in any number.
+            method, route = (asked.method, asked.url_rule.rule) if asked.url_rule else ("", "")
+            times.add(method, route, response.status_code, about.began)
         return response
 
     app.before_request(begin)
     app.after_request(end)
+
+
+def _now() -> tuple[Any, Request]:
+    return g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]  # a proxy's way
 
 
 def take_id(environ: dict[str, Any], route: str) -> str:
@@ -72,12 +99,20 @@ def take_id(environ: dict[str, Any], route: str) -> str:
 
 def is_reading() -> bool:
     """Tell whether this request changes nothing."""
-    return request.method in ("GET", "HEAD") or request.endpoint in READING_POSTS
+    return _reads(request)
+
+
+def _reads(asked: Request) -> bool:
+    return asked.method in ("GET", "HEAD") or asked.endpoint in READING_POSTS
 
 
 def again(authenticator: Authenticator) -> Authenticate:
     """Return what authenticates this request, as often as it is asked, and when its view has returned, too."""
-    return authenticator.again(request.headers.get("Authorization"), g.request_id, g.address)
+    return _again(authenticator, *_now())
+
+
+def _again(authenticator: Authenticator, about: Any, asked: Request) -> Authenticate:
+    return authenticator.again(asked.environ.get("HTTP_AUTHORIZATION"), about.request_id, about.address)
 
 
 def began() -> float:

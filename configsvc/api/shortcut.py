@@ -13,9 +13,9 @@ from werkzeug.exceptions import ClientDisconnected
 
 from configsvc.api import addresses, door, requests
 from configsvc.api.held import POLLS, problem, serve
-from configsvc.api.metrics import Times
 from configsvc.api.models import SyncRequest
 from configsvc.api.sync import PATH, Syncs
+from configsvc.api.times import Times
 from configsvc.service.access import CACHE_S, Authenticator
 from configsvc.service.rates import Rates
 
