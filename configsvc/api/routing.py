@@ -5,16 +5,15 @@ the garbage collector's walk to find them stops the worker for a fifth of a seco
 every few seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 #: Addresses that are remembered, of those that came lately.
 REMEMBERED_MAX = 1_000
-
-_Found = tuple[Any, Mapping[str, Any]]
 
 
 class App(Flask):
@@ -22,45 +21,44 @@ class App(Flask):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: By path and method.
-        self.routes_found: dict[tuple[str, str], _Found] = {}
+        #: By path and method, and what else an address is built from.
+        self.routes_found: dict[tuple[str | None, ...], MapAdapter] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return it as it is: whether it is a coroutine would be looked up for each hook of each request."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Make what finds the request's route."""
+        """Return what knows the request's route, or finds out why there is none."""
+        if request is None:
+            return super().create_url_adapter(None)
+        get = request.environ.get
+        place = get("PATH_INFO"), request.method, get("HTTP_HOST"), get("wsgi.url_scheme"), get("SCRIPT_NAME")
+        found = self.routes_found.get(place)
+        if found is not None:
+            return found
         made = super().create_url_adapter(request)
-        if made is None or request is None:
+        if made is None:
+            return None
+        try:
+            found = _Found(made)
+        except HTTPException:  # no route, or a redirect with this request's query: Flask looks again, and says so
             return made
-        return _Adapter(
-            self.routes_found,
-            made.map,
-            made.server_name,
-            made.script_name,
-            made.subdomain,
-            made.url_scheme,
-            made.path_info,
-            made.default_method,
-            made.query_args,
-        )
+        if len(self.routes_found) >= REMEMBERED_MAX:
+            self.routes_found.clear()
+        self.routes_found[place] = found
+        return found
 
 
-class _Adapter(MapAdapter):
-    def __init__(self, found: dict[tuple[str, str], _Found], *args: Any) -> None:
-        super().__init__(*args)
-        self._found = found
+class _Found(MapAdapter):
+    """An adapter that has found its route."""
+
+    def __init__(self, made: MapAdapter) -> None:
+        vars(self).update(vars(made))
+        self._rule, self._values = made.match(return_rule=True)
 
     def match(self, *args: Any, **kwargs: Any) -> Any:
         """Find the route; as Flask asks for it, from memory."""
         if args or kwargs != {"return_rule": True}:
             return super().match(*args, **kwargs)
-        place = self.path_info, self.default_method
-        found = self._found.get(place)
-        if found is None:
-            if len(self._found) >= REMEMBERED_MAX:
-                self._found.clear()
-            found = self._found[place] = super().match(return_rule=True)
-        rule, values = found
-        return rule, dict(values)
+        return self._rule, dict(self._values)
