@@ -1,7 +1,8 @@
 """Answers as JSON bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Response
 
@@ -18,9 +19,27 @@ def json_response(document: object, status: int = 200) -> Response:
     return Response(json_bytes(document), status, mimetype="application/json")
 
 
-def ready(text: str | bytes) -> Response:
+class _Ready(Response):
+    """An answer that needs nothing done: no text to encode, no iterator to close, no length to count."""
+
+    default_mimetype = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # The response's own __call__ looks for all of that, for as long as it takes to find a body in memory.
+        start_response(self.status, self.headers.to_wsgi_list())
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[return-value]  # bytes
+
+
+def ready(text: str | bytes, *headers: tuple[str, str]) -> Response:
     """Return a JSON text that is ready."""
-    return Response(text, content_type="application/json")
+    body = text.encode() if isinstance(text, str) else text
+    own = ("Content-Type", "application/json"), ("Content-Length", str(len(body)))
+    return _Ready([body], headers=[*own, *headers])
+
+
+def not_modified(*headers: tuple[str, str]) -> Response:
+    """Return 304: the caller has it already."""
+    return _Ready(status=304, headers=headers)
 
 
 def created(document: object, location: str) -> Response:

@@ -1,5 +1,7 @@
 """``S/config``: read settings, as they are or as they were, and one secret by name."""
 
+from collections.abc import Iterable
+
 from flask import Blueprint, Response, request
 
 from configsvc.api import door, render
@@ -25,9 +27,9 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
             scope = history.scope(caller(), namespace, env, moment)
         etag = f"r{scope.label.cursor}{'.m' if scope.masked else ''}"
         if request.if_none_match.contains_weak(etag):
-            return _cacheable(Response(status=304), etag)
+            return render.not_modified(*_cacheable(etag))
         body = reading.document(scope, lambda: _around(namespace, env, scope))
-        return _cacheable(render.ready(body), etag)
+        return render.ready(body, *_cacheable(etag))
 
     @routes.get(f"{_SCOPE}/<key>")
     def get_key(namespace: str, env: str, key: str) -> Response:
@@ -36,7 +38,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
         row = state.row
         etag = f"v{row['version']}{'.m' if state.masked else ''}"
         if request.if_none_match.contains_weak(etag):
-            return _cacheable(Response(status=304), etag)
+            return render.not_modified(*_cacheable(etag))
         more = {
             "namespace": namespace,
             "env": env,
@@ -47,7 +49,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
             "created_at": render.timestamp(row["created_at"]),
         }
         entry = _entry(namespace, env, key, state)
-        return _cacheable(render.ready(f"{strict_json.dumps(more)[:-1]},{entry[1:]}"), etag)
+        return render.ready(f"{strict_json.dumps(more)[:-1]},{entry[1:]}", *_cacheable(etag))
 
     @routes.post(f"{_SCOPE}/<key>/reveal")
     def reveal(namespace: str, env: str, key: str) -> Response:
@@ -55,9 +57,7 @@ def blueprint(reading: Reading, history: History) -> Blueprint:
         body = door.body(request, Reveal)
         row, value = reading.reveal(caller(), namespace, env, key, body.reason)
         head = {"namespace": namespace, "env": env, "key": key, "type": row["type"], "version": row["version"]}
-        response = render.ready(f'{strict_json.dumps(head)[:-1]},"secret":true,"value":{value}}}')
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return render.ready(f'{strict_json.dumps(head)[:-1]},"secret":true,"value":{value}}}')
 
     def _entry(namespace: str, env: str, key: str, state: KeyState) -> str:
         row = state.row
@@ -76,8 +76,5 @@ def _around(namespace: str, env: str, scope: Scope) -> tuple[str, str]:
     return f'{strict_json.dumps(head)[:-1]},"values":', "}"
 
 
-def _cacheable(response: Response, etag: str) -> Response:
-    response.headers["ETag"] = f'"{etag}"'
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Authorization"
-    return response
+def _cacheable(etag: str) -> Iterable[tuple[str, str]]:
+    return ("ETag", f'"{etag}"'), ("Cache-Control", "private, no-cache"), ("Vary", "Authorization")
