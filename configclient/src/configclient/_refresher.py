@@ -23,7 +23,6 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from ._alarm import Alarm
@@ -46,8 +45,9 @@ from ._messages import (
 from ._push import PushListener, connect, import_redis
 from ._schedule import Schedule
 from ._settings import Settings
+from ._standing import Standing
 from ._state import Alive, Doubt, Event, FromDisk, Incoming, State, Swapped, apply
-from ._status import ClientState, Faults, Status, Transport, state_of, transport_of
+from ._status import Status
 from ._sync import SyncApi, SyncFailed
 
 log = logging.getLogger("configclient")
@@ -72,9 +72,7 @@ class Refresher:
         self._api = SyncApi(settings, clock)
         self._cache = Cache(settings.cache_dir, settings) if settings.cache_dir is not None else None
         self._state = State(frozenset(settings.namespaces))
-        self._closed = False
-        self._last_sync_at: datetime | None = None
-        self._current_at: float | None = None
+        self._standing = Standing(settings.env, board, clock)
         self._keys: Keys = {}
         self._unknown_at = -UNKNOWN_SIGNER_PAUSE_S
         self.denied: str | None = None
@@ -85,11 +83,7 @@ class Refresher:
     def _begin(self) -> None:
         """What threads that are to be started share with no earlier ones."""
         self._schedule = Schedule(self._settings.poll_interval_s, self._random)
-        self._sync_fault: str | None = None
-        self._push_fault: str | None = None
-        self._heard = False
-        self._told: ClientState = "starting"
-        self._since = datetime.now(UTC)
+        self._standing.begin_anew()
         env = self._settings.env
         channels = (releases_channel(env), *(changes_channel(name, env) for name in self._settings.namespaces))
         self._listener = PushListener(
@@ -121,14 +115,14 @@ class Refresher:
             return
         with self._board.changed:
             if not self._state.complete:
-                self._sync_fault = self._sync_fault or f"{self._settings.url}: no answer in time"
+                self._standing.sync_fault = self._standing.sync_fault or f"{self._settings.url}: no answer in time"
                 log.warning("%s: started from %s, at revision %d", self._settings.env, self._cache, table.revision)
         self._apply(FromDisk(table))
 
     def stop(self, timeout_s: float) -> None:
         """End both threads and the request in flight. May be called twice, and by a listener."""
         with self._board.changed:
-            self._closed = True
+            self._standing.closed = True
             self._tell()
             self._board.wake()
         self._end_threads(timeout_s)
@@ -177,7 +171,7 @@ class Refresher:
         self._go_on_anew()
 
     def _go_on_anew(self) -> None:
-        if self._closed:
+        if self.closed:
             return
         self._begin()
         self._apply(Doubt())
@@ -191,7 +185,7 @@ class Refresher:
     @property
     def closed(self) -> bool:
         """Whether `stop` was called."""
-        return self._closed
+        return self._standing.closed
 
     # What push brings. Called on the listener's thread.
 
@@ -202,8 +196,7 @@ class Refresher:
     def on_lost(self, reason: str) -> None:
         """See `_push.Sink`."""
         with self._board.changed:
-            self._push_fault = f"push: {reason}"
-            self._heard = False
+            self._standing.unheard(f"push: {reason}")
             if self._schedule.lost(self._clock()):
                 self._take(Doubt())
             self._tell()
@@ -262,16 +255,14 @@ class Refresher:
         if table.cursor != previous.cursor:
             self._schedule.moved(self._clock())
         if self._state.complete:
-            self._current_at = self._clock()
+            self._standing.current()
         self._board.offer(table, swapped.names)
 
     def _on_alive(self, alive: Alive) -> None:
-        now = self._clock()
-        self._heard = True
-        self._push_fault = None
-        self._schedule.heard(now)
+        self._standing.heard()
+        self._schedule.heard(self._clock())
         if alive.current:
-            self._current_at = now
+            self._standing.current()
 
     # The thread.
 
@@ -290,7 +281,7 @@ class Refresher:
     def _take_leave(self) -> None:
         """Say that this instance ends, where the service knows of it: nobody is to wait for it any more."""
         with self._board.changed:
-            if not self._reported or self._sync_fault is not None:
+            if not self._reported or self._standing.sync_fault is not None:
                 return
             request = self._request(self._state.asks(), 0)
         request["client"]["leaving"] = True
@@ -314,12 +305,11 @@ class Refresher:
         if self._save_at() <= self._clock():
             self._save()
         with self._board.changed:
-            if self._closed:
+            if self.closed:
                 return False
             now = self._clock()
             if self._schedule.fell_silent(now):
-                self._heard = False
-                self._push_fault = "push: no heartbeat"
+                self._standing.unheard("push: no heartbeat")
                 self._take(Doubt())
             if self._board.has_calls:
                 return True
@@ -335,7 +325,7 @@ class Refresher:
 
     def _next_at(self) -> float:
         """When the thread has something to do. With `changed` held."""
-        if self._closed or self._board.has_calls:
+        if self.closed or self._board.has_calls:
             return -math.inf
         return min(self._schedule.wake_at(), self._save_at())
 
@@ -352,9 +342,8 @@ class Refresher:
     def _on_answer(self, answer: Answer) -> None:
         self._follow(answer.push)
         with self._board.changed:
-            self._sync_fault = None
+            self._standing.synced()
             self._reported = True
-            self._last_sync_at = datetime.now(UTC)
             self._schedule.answered(
                 self._clock(),
                 news=answer.cursor != answer.asked.have,
@@ -365,9 +354,9 @@ class Refresher:
 
     def _on_failed(self, error: SyncFailed) -> None:
         with self._board.changed:
-            if self._closed or self._life is None:
+            if self.closed or self._life is None:
                 return
-            self._sync_fault = str(error)
+            self._standing.sync_fault = str(error)
             # Any answer that is neither a state nor a server's own trouble: asking again soon is no use.
             refused = error.status is not None and error.status < 500
             self._schedule.failed(self._clock(), refused=refused, retry_after_s=error.retry_after_s)
@@ -383,7 +372,7 @@ class Refresher:
             self._keys = offer.keys if offer else {}
             url = offer.url if offer else None
             if url != self._listener.url:
-                self._heard, self._push_fault = False, None
+                self._standing.unheard(None)
                 if url is None:
                     self._schedule.lost(self._clock())
                 else:
@@ -395,37 +384,13 @@ class Refresher:
     def status(self) -> Status:
         """How things stand now."""
         with self._board.changed:
-            staleness_s = None if self._current_at is None else max(0.0, self._clock() - self._current_at)
-            return Status(
-                transport=self._transport(),
-                state=self._tell(),
-                revision=self._board.table.revision,
-                since=self._since,
-                last_sync_at=self._last_sync_at,
-                staleness_s=staleness_s,
-                last_error=self._faults().first,
-            )
+            return self._standing.status()
 
-    def _tell(self) -> ClientState:
-        """Note since when the state is what it is, say so in the log, and wake whoever waits. With `changed` held."""
-        faults = self._faults()
-        state = state_of(loaded=self._board.loaded, closed=self._closed, transport=self._transport(), faults=faults)
-        if state != self._told:
-            level = logging.INFO if state in ("live", "closed") else logging.WARNING
-            log.log(level, "%s: %s%s", self._settings.env, state, f": {faults.first}" if faults.first else "")
-            self._told, self._since = state, datetime.now(UTC)
+    def _tell(self) -> None:
+        """Say how things stand, and wake whoever waits for that. With `changed` held."""
+        self._standing.tell()
         self._board.changed.notify_all()
         self._alarm.no_later_than(self._next_at())
-        return state
-
-    def _faults(self) -> Faults:
-        rejection = self._board.rejection
-        return Faults(self._sync_fault, self._push_fault, rejection.reason if rejection else None)
-
-    def _transport(self) -> Transport:
-        if self._closed:
-            return "none"
-        return transport_of(loaded=self._board.loaded, push_heard=self._heard, faults=self._faults())
 
     def _request(self, asked: Asked, hold_s: int) -> dict[str, Any]:
         client: dict[str, Any] = {
@@ -434,7 +399,7 @@ class Refresher:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "sdk": SDK,
-            "transport": self._transport(),
+            "transport": self._standing.transport,
         }
         if self._board.undecided and asked.have is not None:
             # What it has is not what it shows: nobody may take the one for the other.
