@@ -89,6 +89,7 @@ def test_it_says_that_it_is_alive_and_ends_in_time(ops: Caller, monkeypatch: pyt
     assert stream.comment().startswith("retry: ")
     assert stream.comment() == ": nothing new\n\n"
     stream.close()
+    monkeypatch.undo()
     over = ops.get(f"{STREAM}?timeout=0")
     assert over.text == "retry: 2000\n: nothing new\n\n"
     assert (over.content_type, over.headers["X-Accel-Buffering"]) == ("text/event-stream", "no")
