@@ -112,7 +112,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     times, start = Times(), (hub.start, reports.start)  # at the first request, in the process that serves it
     requests.register(app, authenticator, rates, times, start, elsewhere=(pages.NAME,))
     app.register_blueprint(openapi.blueprint())
-    app.register_blueprint(health.blueprint(Probe(database, pulse)))
+    app.register_blueprint(health.blueprint(Probe(database, pulse, lambda: hub.heard_at)))
     app.register_blueprint(metrics_api.blueprint(Metrics(database), times))
     app.register_blueprint(catalog_api.blueprint(catalog))
     app.register_blueprint(keys.blueprint(declared, Secrecy(database, secrets, gate)))

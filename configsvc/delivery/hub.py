@@ -18,6 +18,7 @@ Plain ``threading``: in a worker patched by gevent the thread is a greenlet, and
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -73,6 +74,8 @@ class Hub:
         self._unseen = _Seen(None)
         self._waking: set[_Seen] = set()
         self._faults = FaultLog(log, "hub: Postgres")
+        #: When Postgres last answered here, by the monotonic clock: every second while it does.
+        self.heard_at = -math.inf
 
     def start(self) -> None:
         """Start to listen; again is fine. Call it in the process that serves: a thread does not survive a fork."""
@@ -159,7 +162,8 @@ class Hub:
         while not self._stopping:
             if time.monotonic() >= read_at:
                 self._learn(outbox.revisions(connection))
-                read_at = time.monotonic() + _READ_EVERY_S
+                self.heard_at = time.monotonic()
+                read_at = self.heard_at + _READ_EVERY_S
             for hint in self._bell.wait_for_hints(connection, until=read_at):
                 self._hear(hint)
 

@@ -1,10 +1,9 @@
-"""Whether Redis answers, for whoever asks: at most one question at a time, and never a long wait for its answer."""
-
-import threading
+"""Whether Redis answers, for whoever asks."""
 
 import redis
 
-from configsvc.delivery.connection import TIMEOUT_S, connect
+from configsvc.delivery.connection import connect
+from configsvc.delivery.inquiry import Inquiry, Question
 from configsvc.domain import redis_addresses
 
 
@@ -14,34 +13,16 @@ class Pulse:
     def __init__(self, redis_url: str) -> None:
         """Connects at the first question."""
         self._servers = [connect(url) for url in redis_addresses.nodes(redis_url)]
-        self._lock = threading.Lock()
-        self._asking: _Question | None = None
+        self._inquiry = Inquiry("configsvc-pulse", lambda: any(map(_answers, self._servers)))
 
-    def beats(self) -> bool:
-        """Tell whether Redis answers within a second. Sentinels and nodes that hang are asked on behind the caller."""
-        with self._lock:
-            question = self._asking
-            if question is None or question.answered.is_set():
-                question = self._asking = _Question()
-                threading.Thread(target=self._ask, args=[question], name="configsvc-pulse", daemon=True).start()
-        return question.answered.wait(TIMEOUT_S) and question.answer
+    def ask(self) -> Question[bool]:
+        """Ask whether it answers. Sentinels and nodes that hang are asked on behind the caller."""
+        return self._inquiry.ask()
 
     def close(self) -> None:
         """Close the connections."""
         for server in self._servers:
             server.close()
-
-    def _ask(self, question: "_Question") -> None:
-        try:
-            question.answer = any(map(_answers, self._servers))
-        finally:
-            question.answered.set()
-
-
-class _Question:
-    def __init__(self) -> None:
-        self.answered = threading.Event()
-        self.answer = False
 
 
 def _answers(server: redis.Redis) -> bool:

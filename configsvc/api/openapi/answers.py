@@ -31,7 +31,10 @@ class Alive(Answer):
 class Parts(Answer):
     """Each part in a word."""
 
-    postgres: Literal["ok", "down"]
+    postgres: Annotated[
+        Literal["ok", "slow", "down"],
+        Field(description="`slow`: no answer within 0.8 s; the others are then as last known"),
+    ]
     schema_: Annotated[
         Literal["ok", "behind", "ahead", "unknown"],
         Field(alias="schema", description="`behind`: run `configsvc migrate`; `ahead`: a newer configsvc has"),

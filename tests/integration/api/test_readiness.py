@@ -1,5 +1,8 @@
 """What a readiness probe is told while parts go away and come back."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,17 +13,27 @@ import redis
 from psycopg.conninfo import make_conninfo
 
 from configsvc.app import close, create_app
+from configsvc.delivery.pulse import Pulse
 from configsvc.dev.part import Part
 from configsvc.dev.ports import free_port
 from configsvc.dev.supervisor import Supervisor
 from configsvc.dev.valkey import ValkeyServer
+from configsvc.errors import Unavailable
+from configsvc.service import readiness
+from configsvc.service.readiness import Probe
 from configsvc.settings import Settings
+from configsvc.store import readiness as store
+from configsvc.store.database import Database as Store
 from tests.delivery import superuser, wait_until
 from tests.fix_database import Database
 from tests.integration.api.conftest import Caller
 from tests.integration.api.proxy import Proxy
 
 WHOLE = {"postgres": "ok", "schema": "ok", "redis": "ok", "relay": "ok"}
+#: Of what Postgres tells, while it tells nothing.
+UNKNOWN = {"postgres": "down", "schema": "unknown", "relay": "unknown"}
+#: Longer than anybody here waits.
+BLOCKED_S = 30
 
 
 @pytest.fixture
@@ -89,11 +102,78 @@ def test_without_postgres_it_is_out(anybody: Caller, proxy: Proxy) -> None:
     answer = anybody.get("/readyz")
     while answer.status_code == 200:  # it may be a second old
         answer = anybody.get("/readyz")
-    assert answer.json["parts"] == {"postgres": "down", "schema": "unknown", "redis": "ok", "relay": "unknown"}
+    assert answer.json["parts"] == {**UNKNOWN, "redis": "ok"}
     assert (answer.json["code"], answer.headers["Retry-After"]) == ("unavailable", "1")
     assert "postgres is down" in answer.json["detail"]
     proxy.open()
     becomes(anybody, 200, "ready", WHOLE)
+
+
+class Held:
+    """What the first look-up of a probe goes through: it takes as long as the test likes, and may fail."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.answers.set()
+        self.fails = False
+        self._schema = store.schema
+
+    def schema(self, database: Store) -> store.SchemaState:
+        """In place of the real one."""
+        self.answers.wait(BLOCKED_S)
+        if self.fails:
+            raise Unavailable("a test")
+        return self._schema(database)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    """A hand on the look-up, and probes that wait for a moment only and remember nothing."""
+    held = Held()
+    monkeypatch.setattr(store, "schema", held.schema)
+    monkeypatch.setattr(readiness, "ANSWER_S", 0.1)
+    monkeypatch.setattr(readiness, "CACHE_S", 0.0)
+    yield held
+    held.answers.set()
+
+
+def test_a_postgres_that_is_slow_is_named_before_it_answers(
+    anybody: Caller, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe waits for no part; for as long as requests would wait, too, it stays in, and is out after that."""
+    becomes(anybody, 200, "ready", WHOLE)
+    held.answers.clear()
+    becomes(anybody, 200, "degraded", WHOLE | {"postgres": "slow"})
+    monkeypatch.setattr(readiness, "POOL_WAIT_S", 0.0)
+    assert told(anybody) == (503, 503, {**UNKNOWN, "redis": "ok"})
+    held.answers.set()
+    becomes(anybody, 200, "ready", WHOLE)
+
+
+def test_an_answer_that_comes_between_two_probes_counts(anybody: Caller, held: Held) -> None:
+    """Nobody waited for it any more, but from then on Postgres is down, and not slow again with each probe."""
+    becomes(anybody, 200, "ready", WHOLE)
+    held.answers.clear()
+    becomes(anybody, 200, "degraded", WHOLE | {"postgres": "slow"})
+    held.fails = True
+    held.answers.set()
+    wait_until(lambda: "configsvc-probe" not in {thread.name for thread in threading.enumerate()})
+    held.answers.clear()
+    assert told(anybody) == (503, 503, {**UNKNOWN, "redis": "ok"})
+
+
+def test_ports_that_swallow_everything_keep_no_probe(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody answers from the beginning, the probe is told so while connecting still goes on."""
+    monkeypatch.setattr(readiness, "ANSWER_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as swallows:
+        port = swallows.getsockname()[1]
+        database = Store(make_conninfo(settings.database_url, host="127.0.0.1", port=port))
+        pulse = Pulse(f"redis://127.0.0.1:{port}/0")
+        found = Probe(database, pulse, time.monotonic).readiness()
+        assert (found.ready, found.parts) == (False, {**UNKNOWN, "redis": "down"})
+        assert {"configsvc-probe", "configsvc-pulse"} <= {thread.name for thread in threading.enumerate()}
+    database.close()
+    pulse.close()
 
 
 def test_the_schema_decides(anybody: Caller, database: Database) -> None:
