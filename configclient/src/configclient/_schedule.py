@@ -74,7 +74,9 @@ class Schedule:
 
     def moved(self, now: float) -> None:
         """Another state was applied: report it in time, together with what follows until then."""
-        self._report_at = min(self._report_at, now + self._report_within_s * 0.9 * self._random())
+        # Drawn once: the least of many draws, in a storm of releases, would be a storm of reports.
+        if self._report_at == math.inf:
+            self._report_at = now + self._report_within_s * 0.9 * self._random()
 
     def started(self, now: float, dirty: bool) -> None:
         """A sync is on its way; it reports what was applied until now."""

@@ -59,6 +59,17 @@ def test_what_was_applied_is_reported_in_time() -> None:
     assert plan.sync_at() == 133
 
 
+def test_a_storm_of_releases_is_no_storm_of_reports() -> None:
+    """The moment of a report is drawn with the first release that it is for, and not again with each."""
+    plan = schedule()
+    chances = iter([0.9, 0.1])
+    plan._random = lambda: next(chances)
+    plan.moved(101)
+    due = plan.sync_at()
+    plan.moved(101.1)
+    assert plan.sync_at() == due
+
+
 def test_silence_is_noticed_once() -> None:
     """3.5 s after the last sign of life polling begins, spread over half a second."""
     plan = schedule()
