@@ -6,7 +6,7 @@ modified.
 """
 
 import json
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 
 def _refuse(_: object, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG001 - any call is refused
@@ -48,9 +48,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)  # `json.loads` would make one for each message
+
+
 def loads(text: bytes) -> Any:
     """Parse UTF-8 JSON. Raises ValueError for anything that is not, NaN, Infinity and absurd depth included."""
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        return _DECODER.decode(text.decode("utf-8"))
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None

@@ -103,19 +103,20 @@ def apply(state: State, incoming: Incoming) -> tuple[State, list[Event]]:
 def _on_header(state: State, header: Header) -> tuple[State, list[Event]]:
     if state.last_header is not None and header.beat <= state.last_header.beat:
         return state, []
-    state = replace(state, last_header=header)
     if header.cursor == state.table.cursor:
-        return state, [Alive(current=True)]
+        return replace(state, last_header=header), [Alive(current=True)]
     known = state.hold.get(header.cursor, Held(header.revision))
-    state, swaps = _drain(_hold(state, header.cursor, replace(known, header=header)))
-    current = header.cursor == state.table.cursor
-    return replace(state, dirty=state.dirty or not current), [*swaps, Alive(current)]
+    hold = _with(state.hold, header.cursor, replace(known, header=header))
+    state, swaps = _drain(replace(state, last_header=header, hold=hold))
+    if header.cursor == state.table.cursor:
+        return state, [*swaps, Alive(current=True)]
+    return replace(state, dirty=True), [*swaps, Alive(current=False)]
 
 
 def _on_part(state: State, part: Part) -> tuple[State, list[Event]]:
     known = state.hold.get(part.cursor, Held(part.revision))
     held = replace(known, parts={**known.parts, part.namespace: part})
-    return _drain(_hold(state, part.cursor, held))
+    return _drain(replace(state, hold=_with(state.hold, part.cursor, held)))
 
 
 def _on_doubt(state: State, _: Doubt) -> tuple[State, list[Event]]:
@@ -185,13 +186,13 @@ def _swap(state: State, table: Table, names: Iterable[Name], reset: bool = False
     return replace(state, table=table, dirty=False, hold=hold), swapped
 
 
-def _hold(state: State, cursor: str, held: Held) -> State:
-    hold = {**state.hold, cursor: held}
+def _with(before: Mapping[str, Held], cursor: str, held: Held) -> Mapping[str, Held]:
+    hold = {**before, cursor: held}
     size = sum(each.size for each in hold.values())
     while len(hold) > HOLD_CURSORS_MAX or size > HOLD_BYTES_MAX:
         oldest = next(iter(hold))
         size -= hold.pop(oldest).size
-    return replace(state, hold=hold)
+    return hold
 
 
 _RULES: Final[Mapping[type, Callable[[State, Any], tuple[State, list[Event]]]]] = {
