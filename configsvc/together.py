@@ -66,7 +66,7 @@ class Together(Generic[Key, Value]):
             before = self._running.get(key)
             # The next one may wait for its turn although none runs: its first comer is about to begin it.
             shared = before if before is not None and before.began > since else self._next.get(key)
-            mine = shared or _Round[Value]()
+            mine: _Round[Value] = shared or _Round()
             if shared is None and before is not None:
                 self._next[key] = mine
             elif shared is None:

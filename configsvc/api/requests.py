@@ -71,9 +71,10 @@ def register(
         about, asked = _now()
         headers = response.headers
         present = {name.lower() for name, _ in headers}
-        headers.extend(
-            [("X-Request-Id", about.request_id), *(header for header in ALWAYS if header[0].lower() not in present)]
-        )
+        headers.add("X-Request-Id", about.request_id)
+        for name, value in ALWAYS:
+            if name.lower() not in present:
+                headers.add(name, value)
         if "began" in about:  # what was held, and has failed, has been counted when its view returned
             # Addresses that are nothing, and words that are no method, come in any number.
             method, route = (asked.method, asked.url_rule.rule) if asked.url_rule else ("", "")

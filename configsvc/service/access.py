@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from configsvc.domain.policy import Access, Action, Grant, decide, needed
 from configsvc.errors import Forbidden, Hidden, Unauthenticated
@@ -37,8 +37,7 @@ class Identity:
     grants: tuple[Grant, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, from where."""
 
     identity: Identity

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache, cached
 
@@ -29,8 +29,7 @@ CACHE_BYTES_MAX = 64 * 1024 * 1024
 _HOLE_BYTES = 500
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """Names one immutable body: a scope, at a release of one history (the cursor tells histories apart)."""
 
     env_id: int

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from configsvc.crypto.envelope import Place
 from configsvc.domain import cursors
@@ -16,8 +17,7 @@ from configsvc.store.database import Database, Row
 from configsvc.together import Together
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """A scope at its last release, and whether the caller sees secrets only masked."""
 
     label: Label

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from psycopg.types.json import Jsonb
 
@@ -12,8 +13,7 @@ from configsvc.store.queries import load
 _SQL = load("audit")
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Who asks, from where: what an audit row says of a request."""
 
     actor: str
@@ -50,7 +50,7 @@ def record(
     caller's transaction then keeps the environment's lock, as a commit does.
     """
     what = {"env": env, "in_order": in_order, "namespaces": list(namespaces), "action": action}
-    connection.execute(_SQL["record_audit_event"], vars(origin) | what | {"details": Jsonb(dict(details))})
+    connection.execute(_SQL["record_audit_event"], origin._asdict() | what | {"details": Jsonb(dict(details))})
 
 
 def record_all(
@@ -64,7 +64,7 @@ def record_all(
     """Append an event for each of ``details``, as ``record`` does for one that is about no environment."""
     what = {"env": None, "in_order": False, "namespaces": list(namespaces), "action": action}
     texts = [Jsonb(dict(each)) for each in details]
-    connection.execute(_SQL["record_audit_events"], vars(origin) | what | {"details": texts})
+    connection.execute(_SQL["record_audit_events"], origin._asdict() | what | {"details": texts})
 
 
 def events(database: Database, wanted: Filter, before: int, limit: int) -> Sequence[Row]:

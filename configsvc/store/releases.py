@@ -81,7 +81,7 @@ def commit(connection: Connection, release: Commit, origin: Origin, idempotency:
         _SQL["commit_release"],
         vars(release)
         | vars(release.leave)
-        | vars(origin)
+        | origin._asdict()
         | (columns(release.secrets) if release.secrets else _NO_SECRETS)
         | {
             "key_ids": _integers(release.key_ids),
