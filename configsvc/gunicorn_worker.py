@@ -34,8 +34,6 @@ LEFT_BYTES_MAX = 64 * 1024
 LINGER_BYTES_MAX = 16 * 1024 * 1024
 LINGER_S = 2.0
 
-#: After so many bytes the others have their turn, also where more are there: they may be a thousand chunks, or 7 ms.
-_TURN_BYTES = 8 * 1024
 #: A body up to this size goes out together with its head: one packet, one call and one turn in place of two.
 _JOINED_BYTES_MAX = 64 * 1024
 #: Read at once of what nobody looks at.
@@ -154,12 +152,14 @@ class _Parser(Parser):  # type: ignore[misc]
 
 
 class _Unreader(SocketUnreader):  # type: ignore[misc]
-    """Reads a connection until a deadline, with a turn for the others now and then."""
+    """Reads a connection until a deadline, with a turn for the others before each read.
+
+    Who always has sent more when we look would starve them: with the next request, or with a thousand chunks at once.
+    """
 
     _deadline: float
     _then_s: float | None
     _left_bytes: float
-    _since_turn_bytes = 0
 
     def expect(self, within_s: float, then_s: float | None = None, bytes_max: float = float("inf")) -> None:
         """Begin a time to read in, so much at most; ``then_s``: a new one begins with what is read first."""
@@ -172,6 +172,8 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
             raise TimeoutError
         self.sock.settimeout(left_s)
         try:
+            # As gevent waits after an attempt in vain, but whether or not something is there.
+            self.sock._wait(self.sock._read_event)
             data: bytes = super().chunk(size_hint)
         finally:
             self.sock.settimeout(None)  # of answers, too
@@ -180,10 +182,6 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
             raise OSError("too many bytes for what they say")
-        self._since_turn_bytes += len(data)
-        if self._since_turn_bytes > _TURN_BYTES:
-            self._since_turn_bytes = 0
-            gevent.sleep(0)
         return data
 
 

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, who asks and how often, one turn for the others, headers and time.
+"""What happens around every request: its id, who asks and how often, headers and time.
 
 In two hooks that look through Flask's proxies once: each look costs as much as what it finds.
 """
@@ -52,8 +52,6 @@ def register(
     def begin() -> None:
         about, asked = _now()
         about.began = began = time.monotonic()
-        # A busy keep-alive connection would starve the others of the gevent worker (DESIGN.md §5).
-        time.sleep(0)
         environ, rule = asked.environ, asked.url_rule
         about.request_id = take_id(environ, rule.rule if rule else "")
         about.address = addresses.of(environ)

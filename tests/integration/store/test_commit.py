@@ -258,7 +258,7 @@ def test_the_same_idempotency_key_with_another_body_is_refused(world: World, key
 def test_idempotency_keys_belong_to_a_caller_and_a_request(world: World, key: int) -> None:
     """Two callers, or two paths, may choose the same key."""
     world.commit({key: "1"}, idempotency=REQUEST)
-    assert not world.commit({key: "2"}, idempotency=REQUEST, origin=replace(ORIGIN, actor="bob")).replayed
+    assert not world.commit({key: "2"}, idempotency=REQUEST, origin=ORIGIN._replace(actor="bob")).replayed
     assert not world.commit({key: "3"}, idempotency=replace(REQUEST, request="DELETE /other")).replayed
 
 
@@ -328,7 +328,7 @@ def test_odd_characters_are_kept_and_hashed(world: World, odd: str) -> None:
     """Note, author and value come back as they were, and the chain recomputes."""
     world.namespace("payments")
     key = world.key("payments", "odd", "json")
-    world.commit({key: odd}, note=odd, origin=replace(ORIGIN, actor=odd or "nobody"))
+    world.commit({key: odd}, note=odd, origin=ORIGIN._replace(actor=odd or "nobody"))
     (_, release) = world.chain()
     assert (release["note"], release["created_by"]) == (odd, odd or "nobody")
     assert world.versions(key)[0]["value"] == odd
