@@ -1,7 +1,7 @@
 """PUT over HTTP: eight writers on two workers, one change after the other; beside what Flask alone can do, and etcd.
 
 ours    PUT S/config/{key}: validated, authorised, committed, published; fsync on
-floor   a Flask view in the same gunicorn that calls the bare function of `bench_commit` and checks nothing; nobody
+floor   a Flask view in gunicorn's own gevent workers that calls the bare function of `bench_commit` and checks nothing; nobody
         publishes what it writes
 etcd    put through its HTTP gateway, fsync on; a store of bytes without history, audit or rights
 
@@ -34,6 +34,8 @@ from configsvc.store.database import Database
 
 WRITERS, WORKERS = 8, 2
 ROUNDS, TURN_S = 5, 2.0
+#: How the floor runs.
+_AS = ("--workers", str(WORKERS), "--worker-class", "gevent")
 REACH_PER_S = 800
 PLOT = "Changes over HTTP, 8 writers"
 
@@ -64,7 +66,7 @@ def main() -> None:
         with (
             Stack(Path(name) / "data", workers=WORKERS) as stack,
             bench_commit.database(stack.superuser_url) as target,
-            gunicorn("benchmarks.bench_put:create_floor()", "/value", _surroundings(target), WORKERS) as (url, _),
+            gunicorn("benchmarks.bench_put:create_floor()", "/value", _surroundings(target), *_AS) as (url, _),
         ):
             first = Writer(stack)
             first.send("POST", "/v1/namespaces", {"name": NAMESPACE, "description": ""})

@@ -1,5 +1,7 @@
 """Reads over HTTP, against what Flask alone can do in the same gunicorn with the same settings, in turns.
 
+The floors run in gunicorn's own gevent worker: what ours costs, and what it saves, is ours.
+
     look-up   a Flask view with one look-up by primary key, through the same pool of connections
     bytes     a Flask view that returns ready bytes, as many as the scope's body has
     304       GET S/config of 1,000 keys that have not changed
@@ -73,7 +75,10 @@ def main() -> None:
         with Stack(folder / "data", workers=1) as stack:
             requests = _prepare(stack, folder / "body")
             surroundings = {"BENCH_DATABASE_URL": stack.database_url, "BENCH_BODY": str(folder / "body")}
-            with gunicorn("benchmarks.bench_reads:create_floor()", "/bytes", surroundings) as (url, _):
+            floor = gunicorn(
+                "benchmarks.bench_reads:create_floor()", "/bytes", surroundings, "--worker-class", "gevent"
+            )
+            with floor as (url, _):
                 requests["look-up"] = Request.of(url, "GET", "/look-up", 304)
                 requests["bytes"] = Request.of(url, "GET", "/bytes", 200)
                 _report(requests)
@@ -133,12 +138,11 @@ def send(stack: Stack, role: str, method: str, path: str, body: object = None) -
 
 
 @contextmanager
-def gunicorn(app: str, path: str, surroundings: dict[str, str], workers: int = 1) -> Iterator[tuple[str, int]]:
+def gunicorn(app: str, path: str, surroundings: dict[str, str], *options: str) -> Iterator[tuple[str, int]]:
     """Run a floor as configsvc runs, until ``path`` is answered; its address and the process of its master."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:configsvc.gunicorn_conf"]
-    command += ["--workers", str(workers)]
-    command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", app]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:configsvc.gunicorn_conf", "--workers", "1"]
+    command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", *options, app]
     with subprocess.Popen(command, env=os.environ | surroundings) as process:
         try:
             wait_for(port, path)

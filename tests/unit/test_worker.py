@@ -1,14 +1,16 @@
-"""How a worker reads its connections: nobody who sends much at once keeps the others waiting."""
+"""How a worker reads and writes: who sends much at once keeps nobody waiting, who reads slowly gets all of it."""
 
 import socket
 from contextlib import closing
 
 import gevent
 import gevent.socket
+import pytest
 
-from configsvc.gunicorn_worker import _Unreader
+from configsvc.gunicorn_worker import _Joining, _Unreader
 
 READS = 5
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
 
 
 def test_others_have_a_turn_before_each_read() -> None:
@@ -32,3 +34,22 @@ def test_others_have_a_turn_before_each_read() -> None:
             assert unreader.chunk() == b"x"
             assert turns > before, read
         beside.kill()
+
+
+@pytest.mark.parametrize("body_bytes", [1, 4_000_000])
+@pytest.mark.parametrize("head", [HEAD, HEAD * 20_000])
+def test_a_head_and_its_body_come_whole_and_in_order(head: bytes, body_bytes: int) -> None:
+    """Together, also where the reader takes only a part of them at once."""
+    ours, theirs = socket.socketpair()
+    body = b"x" * body_bytes
+    with closing(gevent.socket.socket(fileno=theirs.detach())) as reader:
+        sock = _Joining(gevent.socket.socket(fileno=ours.detach()))
+
+        def answer() -> None:
+            sock.sendall(head)
+            sock.sendall(body)
+            sock.close()
+
+        answering = gevent.spawn(answer)
+        assert b"".join(iter(lambda: reader.recv(65_536), b"")) == head + body
+        answering.get()
