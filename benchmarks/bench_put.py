@@ -1,8 +1,8 @@
 """PUT over HTTP: eight writers on two workers, one change after the other; beside what Flask alone can do, and etcd.
 
 ours    PUT S/config/{key}: validated, authorised, committed, published; fsync on
-floor   a Flask view in gunicorn's own gevent workers that calls the bare function of `bench_commit` and checks nothing; nobody
-        publishes what it writes
+floor   a Flask view in gunicorn's own gevent workers that calls the bare function of `bench_commit` and checks
+        nothing; nobody publishes what it writes
 etcd    put through its HTTP gateway, fsync on; a store of bytes without history, audit or rights
 
 python -m benchmarks.bench_put
