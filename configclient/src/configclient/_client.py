@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol, Self
 
 from ._asyncio import start_in_thread, wait_until
 from ._board import Board, Change, Listener, Live
-from ._fork import Forkable, register
 from ._getters import Getters, Rules, Snapshot
+from ._process import Resident, register
 from ._refresher import Refresher
 from ._settings import read_settings
 from ._status import Status
@@ -22,7 +22,7 @@ from .errors import AccessDenied, ConfigRejected, ConfigUnavailable
 CLOSE_TIMEOUT_S: Final = 2.0
 
 
-class Source(Forkable, Protocol):
+class Source(Resident, Protocol):
     """What feeds the board, as the client sees it: the refresher, or a test's hand."""
 
     denied: str | None
@@ -33,7 +33,6 @@ class Source(Forkable, Protocol):
     def closed(self) -> bool: ...
     def start(self) -> None: ...
     def load_from_disk(self) -> None: ...
-    def stop(self, timeout_s: float) -> None: ...
     def status(self) -> Status: ...
 
 

@@ -139,15 +139,15 @@ class Refresher:
                 log.warning("%s did not end within %g s; as a daemon it ends with the process", thread.name, timeout_s)
 
     def hold_still(self) -> None:
-        """See `_fork.Forkable`."""
+        """See `_process.Resident`."""
         self._board.changed.acquire()
 
     def go_on(self) -> None:
-        """See `_fork.Forkable`."""
+        """See `_process.Resident`."""
         self._board.changed.release()
 
     def restart_in_child(self) -> None:
-        """See `_fork.Forkable`. Same values, nothing else of the parent's."""
+        """See `_process.Resident`. Same values, nothing else of the parent's."""
         self._board.renew_locks()
         self._board.forget_calls()
         self._api.abandon()
@@ -157,7 +157,7 @@ class Refresher:
         self._go_on_anew()
 
     def pause(self) -> None:
-        """See `_fork.Forkable`."""
+        """See `_process.Resident`."""
         with self._board.changed:
             self._life = None
             self._alarm.no_later_than(-math.inf)
@@ -165,7 +165,7 @@ class Refresher:
         self._api.close()
 
     def resume(self) -> None:
-        """See `_fork.Forkable`."""
+        """See `_process.Resident`."""
         self._board.renew_locks()
         self._api = SyncApi(self._settings, self._clock)
         self._go_on_anew()

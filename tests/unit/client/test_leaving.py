@@ -84,12 +84,29 @@ def test_a_child_takes_no_leave_for_its_parent(service: ServiceDouble, start: St
     assert left <= known - {service.requests[0]["client"]["id"]}
 
 
-def test_a_process_may_close_its_client_on_its_way_out(service: ServiceDouble) -> None:
-    """At the interpreter's exit, when no thread can be started any more."""
+def test_a_process_that_ends_takes_leave_of_all_its_clients(service: ServiceDouble) -> None:
+    """Also of those that it did not close, at the interpreter's exit, when no thread can be started any more."""
     program = (
-        "import atexit, sys; from configclient import ConfigClient;"
-        "atexit.register(ConfigClient('checkout', sys.argv[1], sys.argv[2:], push=False).close)"
+        "import sys; from configclient import ConfigClient;"
+        "clients = [ConfigClient(name, *sys.argv[1:2], sys.argv[2:], push=False) for name in ('a', 'b', 'c')];"
+        "clients[0].close()"
     )
+    ended(program, service)
+    assert sorted(request["client"]["service"] for request in leaves(service)) == ["a", "b", "c"]
+
+
+def test_so_does_a_process_that_gevent_has_patched(service: ServiceDouble) -> None:
+    """Whose threads are no threads."""
+    program = (
+        "from gevent import monkey; monkey.patch_all(); import sys; from configclient import ConfigClient;"
+        "client = ConfigClient('a', *sys.argv[1:2], sys.argv[2:], push=False)"
+    )
+    assert ended(program, service) == b""
+    assert [request["client"]["service"] for request in leaves(service)] == ["a"]
+
+
+def ended(program: str, service: ServiceDouble) -> bytes:
+    """What a program that follows the service says on its error output until it has ended well."""
     environ = {**os.environ, "CONFIGSVC_URL": service.url, "CONFIGSVC_TOKEN": TOKEN}
-    subprocess.run([sys.executable, "-c", program, ENV, "payments"], env=environ, check=True, timeout=30)
-    assert len(leaves(service)) == 1
+    command = [sys.executable, "-c", program, ENV, "payments"]
+    return subprocess.run(command, env=environ, check=True, timeout=30, stderr=subprocess.PIPE).stderr
