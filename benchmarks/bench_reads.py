@@ -15,6 +15,7 @@ One worker each, so that the load generator and Postgres have a core of their ow
     python -m benchmarks.bench_reads
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -52,6 +53,7 @@ def create_floor() -> Flask:
     """The floor: what nobody can leave out."""
     app = Flask(__name__)
     database = Database(os.environ["BENCH_DATABASE_URL"])
+    atexit.register(database.close)
     body = Path(os.environ["BENCH_BODY"]).read_bytes()
 
     @app.get("/look-up")
