@@ -153,7 +153,7 @@ class _Parser(Parser):  # type: ignore[misc]
 
 
 class _Unreader(SocketUnreader):  # type: ignore[misc]
-    """Reads a connection until a deadline, with a turn for the others before each read.
+    """Reads a connection until a deadline, with a turn for the others before each read, and each request without one.
 
     Who always has sent more when we look would starve them: with the next request, or with a thousand chunks at once.
     """
@@ -165,6 +165,12 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
     def expect(self, within_s: float, then_s: float | None = None, bytes_max: float = float("inf")) -> None:
         """Begin a time to read in, so much at most; ``then_s``: a new one begins with what is read first."""
         self._deadline, self._then_s, self._left_bytes = time.monotonic() + within_s, then_s, bytes_max
+
+    def give_turn(self) -> None:
+        """Let the others have their turn where nothing has to be read for what comes next: it came with what was."""
+        if self.buf.tell():
+            # There is room for an answer, as a rule. `sleep(0)` would come back before gevent looks for others' bytes.
+            self.sock._wait(self.sock._write_event)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return what has come, or comes in time; TimeoutError after it, OSError where it is too much."""
@@ -192,6 +198,7 @@ class _Request(Request):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, unreader: _Unreader, peer: Any, number: int = 1) -> None:
         unreader.expect(cfg.keepalive, then_s=HEADERS_TIMEOUT_S)
+        unreader.give_turn()
         super().__init__(cfg, unreader, peer, number)
 
     def set_body_reader(self) -> None:

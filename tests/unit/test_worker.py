@@ -6,10 +6,12 @@ from contextlib import closing
 import gevent
 import gevent.socket
 import pytest
+from gunicorn.config import Config
 
-from configsvc.gunicorn_worker import _Joining, _Unreader
+from configsvc.gunicorn_worker import _Joining, _Parser, _Unreader
 
 READS = 5
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
 
 
@@ -33,6 +35,28 @@ def test_others_have_a_turn_before_each_read() -> None:
             before = turns
             assert unreader.chunk() == b"x"
             assert turns > before, read
+        beside.kill()
+
+
+def test_others_have_a_turn_before_each_request_that_came_with_another() -> None:
+    """Hundreds of them fit into what is read at once, and all would be answered before anybody else is."""
+    ours, theirs = socket.socketpair()
+    turns = 0
+
+    def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    with closing(theirs), closing(gevent.socket.socket(fileno=ours.detach())) as sock:
+        theirs.sendall(REQUEST * READS)
+        parser = _Parser(Config(), sock, ("127.0.0.1", 1))
+        beside = gevent.spawn(other)
+        for request in range(READS):
+            before = turns
+            assert next(parser).path == "/"
+            assert turns > before, request
         beside.kill()
 
 
