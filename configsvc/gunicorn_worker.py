@@ -128,8 +128,11 @@ class _Joining:
                 return
         head, self._head = self._head, b""
         sent = self._sock.sendmsg((head, data)) if head else 0
+        # What is left, without a copy: who reads slowly shares a large body with all others.
+        if sent < len(head):
+            self._sock.sendall(head[sent:])
         if sent < len(head) + len(data):
-            self._sock.sendall(memoryview(head + data)[sent:])
+            self._sock.sendall(memoryview(data)[max(0, sent - len(head)) :])
 
     def flush(self) -> None:
         """Send a head that has no body."""

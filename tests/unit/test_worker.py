@@ -1,6 +1,7 @@
 """How a worker reads and writes: who sends much at once keeps nobody waiting, who reads slowly gets all of it."""
 
 import socket
+import tracemalloc
 from contextlib import closing
 
 import gevent
@@ -58,6 +59,23 @@ def test_others_have_a_turn_before_each_request_that_came_with_another() -> None
             assert next(parser).path == "/"
             assert turns > before, request
         beside.kill()
+
+
+def test_who_reads_slowly_has_no_body_of_their_own() -> None:
+    """Thousands may read the same large body from memory."""
+    ours, theirs = socket.socketpair()
+    body = b"x" * 4_000_000
+    with closing(theirs), closing(gevent.socket.socket(fileno=ours.detach())) as sock:
+        answer = _Joining(sock)
+        answer.sendall(HEAD)
+        tracemalloc.start()
+        sending = gevent.spawn(answer.sendall, body)
+        gevent.sleep(0)
+        taken_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert not sending.ready()
+        sending.kill()
+    assert taken_bytes < len(body) / 10
 
 
 @pytest.mark.parametrize("body_bytes", [1, 4_000_000])
