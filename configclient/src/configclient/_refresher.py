@@ -268,7 +268,7 @@ class Refresher:
 
     def _run(self, life: object) -> None:
         try:
-            while self._life is life and self._step():
+            while self._life is life and self._step(life):
                 pass
             if self._life is life and self._save_at() < math.inf:
                 self._save()
@@ -299,13 +299,13 @@ class Refresher:
         assert self._cache is not None
         self._cache.save(self._board.table, self._clock())
 
-    def _step(self) -> bool:
-        """One round: call a listener, save, then wait or sync. False when closed."""
+    def _step(self, life: object) -> bool:
+        """One round: call a listener, save, then wait or sync. False when closed, or a listener outlived `life`."""
         self._board.deliver()
         if self._save_at() <= self._clock():
             self._save()
         with self._board.changed:
-            if self.closed:
+            if self.closed or self._life is not life:
                 return False
             now = self._clock()
             if self._schedule.fell_silent(now):

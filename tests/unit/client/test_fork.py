@@ -198,3 +198,30 @@ def test_a_child_that_leaves_the_listener_has_one_refresher(
     service.commit({"payments": {"rate_limit": 300}})
     _, status = os.waitpid(children[0], 0)
     assert status == 0, capfd.readouterr().err
+
+
+def test_a_listener_that_outlives_its_thread_s_life_is_the_last_that_runs_on_it(
+    service: ServiceDouble, start: Callable[..., ConfigClient]
+) -> None:
+    """As in a child that forked there, or when gevent patches the process: the one after it syncs, and it does not."""
+    client = start(push=False)
+    refresher = client._refresher
+    listening: list[threading.Thread] = []
+    seen: list[int] = []
+    listened = threading.Event()
+
+    def listen(_: Change) -> None:
+        refresher.pause()
+        before = len(service.requests)
+        refresher.resume()
+        service.wait_for_request(lambda request: request["wait_s"] > 0, before)
+        seen.append(len(service.requests))
+        listening.append(threading.current_thread())
+        listened.set()
+
+    client.on_change(listen)
+    service.commit({"payments": {"rate_limit": 200}})
+    assert listened.wait(WAIT_S)
+    listening[0].join(WAIT_S)
+    assert not listening[0].is_alive()
+    assert len(service.requests) == seen[0]
