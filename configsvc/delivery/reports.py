@@ -61,8 +61,12 @@ class Reports:
         """Remember what a client said; it is written within a second."""
         self._pace.heard(report.client_id)
         with self._lock:
-            if report.client_id in self._pending or len(self._pending) < _CLIENTS_MAX:
-                self._pending[report.client_id] = report, time.monotonic()
+            self._keep(report, time.monotonic())
+
+    def _keep(self, report: Report, said_at: float) -> None:
+        known = self._pending.get(report.client_id)
+        if len(self._pending) < _CLIENTS_MAX if known is None else _counts(report, known[0]):
+            self._pending[report.client_id] = report, said_at
 
     def stop(self) -> None:
         """Write what is pending and stop; again is fine."""
@@ -86,7 +90,9 @@ class Reports:
             except Unavailable as error:
                 self._faults.failed(error)
                 with self._lock:
-                    self._pending = taken | self._pending
+                    later, self._pending = self._pending, taken
+                    for said in later.values():
+                        self._keep(*said)
             except psycopg.Error as error:
                 # What Postgres refuses it would refuse again: one bad report must not stop all that follow.
                 self._faults.failed(error)
@@ -96,3 +102,12 @@ class Reports:
         for first in range(0, len(taken) or 1, _WRITE_AT_A_TIME):
             some, now = taken[first : first + _WRITE_AT_A_TIME], time.monotonic()
             store.report(self._database, [(report, now - said_at) for report, said_at in some], live_s)
+
+
+def _counts(report: Report, before: Report) -> bool:
+    """Tell whether a report is written in place of its client's one before; of two writes ``report_clients`` decides.
+
+    After its leave comes what was still on its way. That of another token is not its own.
+    """
+    same = report.token_id == before.token_id
+    return same if report.leaving else not (same and before.leaving)
