@@ -42,8 +42,9 @@ BEGIN
                 token_id = EXCLUDED.token_id
             -- Not over what another worker wrote since, unless the clock was set back since the last look at it.
             WHERE (w.last_seen <= EXCLUDED.last_seen OR w.last_seen > v_now)
-              -- Only who spoke for a client takes leave for it.
-              AND (EXCLUDED.live_until > '-infinity' OR w.token_id = EXCLUDED.token_id)
+              -- Nobody speaks for a client of another token while that is alive, nor takes leave for it ever: its id is no secret.
+              AND (w.token_id = EXCLUDED.token_id OR EXCLUDED.live_until > '-infinity'
+                  AND (w.token_id IS NULL OR EXCLUDED.token_id IS NULL OR w.live_until <= v_now))
               -- After that a request that was still on its way brings it back to nobody.
               AND (w.live_until > '-infinity' OR w.last_seen < EXCLUDED.last_seen - interval '10 seconds')
             RETURNING w.client_id, w.env_id, w.revision, w.cursor)

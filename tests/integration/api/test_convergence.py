@@ -383,6 +383,18 @@ def test_nobody_takes_leave_for_another_token(ops: Caller, settings: Settings) -
         assert ids(ask(ops, revision)["laggards"]) == ["a"]
 
 
+def test_nobody_speaks_for_the_client_of_another_token(ops: Caller, settings: Settings) -> None:
+    """Neither to say that it has what it has not, nor to take its leave after that; one that is lost is anybody's."""
+    revision = release(ops, 1)
+    newest = ops.get(f"{RELEASES}/{revision}").json["cursor"]
+    with closing(Store(settings.database_url)) as store:
+        report(store, [(said("a"), 9), (said("lost"), 80)], 75)
+        report(store, [(replace(said("a", token_id="another"), revision=revision, cursor=newest), 5)], 75)
+        assert ids(ask(ops, revision)["laggards"]) == ["a"]
+        report(store, [(said("a", leaving=True, token_id="another"), 3), (said("lost", token_id="another"), 3)], 75)
+        assert set(ids(ask(ops, revision)["laggards"])) == {"a", "lost"}
+
+
 def test_only_what_the_caller_may_read(
     ops: Caller, watching: Callable[..., Watching], limited: Callable[..., Caller]
 ) -> None:
