@@ -50,6 +50,7 @@ class Inquiry(Generic[Answer]):
         with self._lock:
             question = self._question
             if question is None or question.over:
-                question = self._question = Question()
+                question = Question()
                 threading.Thread(target=question.put, args=[self._look], name=self._name, daemon=True).start()
+                self._question = question  # now that it is being asked
         return question
