@@ -56,6 +56,8 @@ def _client(number: int) -> Report:
         200,
         cursor,
         None,
+        False,
+        "token",
     )
 
 
@@ -78,7 +80,9 @@ def _calls(service: Database, revision: int) -> dict[str, Call]:
 
 
 def _mine() -> Report:
-    return Report("mine", ENV, [NAMESPACE], "mine", "host", 1, "bench", "redis", 200, "200.0123456789abcdef", None)
+    return Report(
+        "mine", ENV, [NAMESPACE], "mine", "host", 1, "bench", "redis", 200, "200.0123456789abcdef", None, False, "token"
+    )
 
 
 def _print(what: str, name: str, base: Call, other: Call) -> None:

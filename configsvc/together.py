@@ -67,22 +67,25 @@ class Together(Generic[Key, Value]):
             # The next one may wait for its turn although none runs: its first comer is about to begin it.
             shared = before if before is not None and before.began > since else self._next.get(key)
             mine: _Round[Value] = shared or _Round()
-            if shared is None:
+            if shared is None and before is not None:
                 self._next[key] = mine
+            elif shared is None:
+                self._begin(key, mine)
         if shared is not None:
             return shared.result()
         if before is None:
-            time.sleep(0)  # whoever asks at the same moment has a turn to come
-        else:
-            before.over.wait()
+            return self._run(key, mine)
+        before.over.wait()
         with self._lock:  # from here on, newcomers wait for the one after this
-            del self._next[key]
-            self._running[key] = mine
-            mine.began = time.monotonic()
-        if before is not None and isinstance(before.error, Unavailable) and time.monotonic() - came_at > PATIENCE_S:
+            self._begin(key, self._next.pop(key))
+        if isinstance(before.error, Unavailable) and time.monotonic() - came_at > PATIENCE_S:
             mine.error = before.error
             return self._end(key, mine)
         return self._run(key, mine)
+
+    def _begin(self, key: Key, mine: _Round[Value]) -> None:
+        mine.began = time.monotonic()
+        self._running[key] = mine
 
     def _run(self, key: Key, mine: _Round[Value]) -> Value:
         try:

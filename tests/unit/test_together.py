@@ -160,21 +160,3 @@ def test_who_has_waited_long_for_a_database_that_is_down_waits_no_second_time(
             with pytest.raises(Unavailable):
                 asked.result(LONG_S)
     assert len(slow.calls) == look_ups
-
-
-def test_who_comes_while_the_first_lets_others_come_shares_its_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those who ask at the same moment need one look-up, not the first one and then the others."""
-    together = Together[str, int](slow := Slow())
-    slow.let.release(2)
-    with ThreadPoolExecutor(1) as threads:
-        came = Noted("a")
-
-        def others_come(_: float) -> None:
-            monkeypatch.undo()
-            asked.append(threads.submit(together, came))
-            came.wait_for(1)
-
-        asked: list[Future[int]] = []
-        monkeypatch.setattr(module.time, "sleep", others_come)
-        assert together("a") == 1
-        assert [each.result(LONG_S) for each in asked] == [1]
