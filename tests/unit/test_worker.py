@@ -2,6 +2,7 @@
 
 import socket
 import tracemalloc
+from collections.abc import Iterator
 from contextlib import closing
 
 import gevent
@@ -16,49 +17,51 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
 
 
-def test_others_have_a_turn_before_each_read() -> None:
-    """Also where all of it is there already, as the next requests are of one who does not wait for answers."""
-    ours, theirs = socket.socketpair()
-    turns = 0
+class Others:
+    """Whoever else the worker serves: they count the turns that they have."""
 
-    def other() -> None:
-        nonlocal turns
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def take_turns(self) -> None:
+        """For ever."""
         while True:
-            turns += 1
+            self.turns += 1
             gevent.sleep(0)
 
+
+@pytest.fixture
+def others() -> Iterator[Others]:
+    """At work beside the test."""
+    others = Others()
+    beside = gevent.spawn(others.take_turns)
+    yield others
+    beside.kill()
+
+
+def test_others_have_a_turn_before_each_read(others: Others) -> None:
+    """Also where all of it is there already, as the next requests are of one who does not wait for answers."""
+    ours, theirs = socket.socketpair()
     with closing(theirs), closing(gevent.socket.socket(fileno=ours.detach())) as sock:
         theirs.sendall(b"x" * READS)
         unreader = _Unreader(sock, max_chunk=1)
         unreader.expect(10.0)
-        beside = gevent.spawn(other)
         for read in range(READS):
-            before = turns
+            before = others.turns
             assert unreader.chunk() == b"x"
-            assert turns > before, read
-        beside.kill()
+            assert others.turns > before, read
 
 
-def test_others_have_a_turn_before_each_request_that_came_with_another() -> None:
+def test_others_have_a_turn_before_each_request_that_came_with_another(others: Others) -> None:
     """Hundreds of them fit into what is read at once, and all would be answered before anybody else is."""
     ours, theirs = socket.socketpair()
-    turns = 0
-
-    def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            gevent.sleep(0)
-
     with closing(theirs), closing(gevent.socket.socket(fileno=ours.detach())) as sock:
         theirs.sendall(REQUEST * READS)
         parser = _Parser(Config(), sock, ("127.0.0.1", 1))
-        beside = gevent.spawn(other)
         for request in range(READS):
-            before = turns
+            before = others.turns
             assert next(parser).path == "/"
-            assert turns > before, request
-        beside.kill()
+            assert others.turns > before, request
 
 
 def test_who_reads_slowly_has_no_body_of_their_own() -> None:
