@@ -14,13 +14,13 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from configsvc.domain import claims, key_sources, push_accounts, redis_addresses
-from configsvc.domain.policy import Grant
+from configsvc.domain.policy import ROLES, Grant
 from configsvc.errors import SetupError
 from configsvc.logs import LogFormat
 
 PREFIX = "CONFIGSVC_"
-#: Belong to the client and to the tests; they are often in the same shell.
-_OTHERS = ("CONFIGSVC_URL", "CONFIGSVC_TOKEN", "CONFIGSVC_TEST_")
+#: Belong to the client, to `make dev`'s tokens and to the tests; they are often in the same shell.
+_OTHERS = re.compile(rf"{PREFIX}(URL|TOKEN(_({'|'.join(ROLES).upper()}))?|ENV|PROFILE|TEST_\w+)")
 #: What pydantic puts before our own words.
 _VALUE_ERROR = "Value error, "
 _ENCODE = "write special characters of the password as %40 (@), %2F (/), %3A (:), %23 (#), %3F (?), %25 (%)"
@@ -288,7 +288,7 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name.startswith(PREFIX) and not name.startswith(_OTHERS) and value
+        if name.startswith(PREFIX) and not _OTHERS.fullmatch(name) and value
     }
 
 

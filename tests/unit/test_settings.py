@@ -87,6 +87,8 @@ def test_an_unknown_variable_is_named_with_a_close_match() -> None:
     ]
     (line,) = _lines(xyzzy="x")
     assert line.startswith("CONFIGSVC_XYZZY is no setting of configsvc: unset it")
+    (line,) = _lines(token_request_per_s="x")
+    assert line.endswith("did you mean CONFIGSVC_TOKEN_REQUESTS_PER_S?")
 
 
 TEMPLATE = "redis://client-{env}:{password}@redis:6379/0"
@@ -123,7 +125,17 @@ def test_addresses_of_accounts_that_do_not_fit(admin: str, push: str, said: str)
     assert "hunter" not in line
 
 
-@pytest.mark.parametrize("name", ["URL", "TOKEN", "TOKEN_ADMIN", "TEST_DATABASE_URL"])
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_read_from_its_variable(name: str) -> None:
+    """It takes effect, or is refused; CONFIGSVC_TOKEN_REQUESTS_PER_S is no CONFIGSVC_TOKEN."""
+    try:
+        settings = Settings.from_environ({**GIVEN, f"CONFIGSVC_{name.upper()}": "7"})
+    except SetupError:
+        return
+    assert str(getattr(settings, name)) == "7"
+
+
+@pytest.mark.parametrize("name", ["URL", "TOKEN", "TOKEN_ADMIN", "TOKEN_OPS", "ENV", "PROFILE", "TEST_DATABASE_URL"])
 def test_the_variables_of_the_client_and_the_tests_pass(name: str) -> None:
     """A shell that has sourced .dev/env can start the service."""
     Settings.from_environ({**GIVEN, f"CONFIGSVC_{name}": "anything"})
