@@ -447,10 +447,11 @@ CREATE INDEX draft_change_value_id ON draft_change (value_id) WHERE value_id IS 
 
 -- What a release's hash covers, as text. `p_changes` holds [namespace, key, type, version, value text or null] in the order of namespace
 -- and key, and for a secret, whose value text is null, also its value_id and fingerprint; `p_review` is there only where a release has
--- one. Being JSON, it has no two readings. `configsvc audit verify` computes it by other means.
+-- one. Being JSON, it has no two readings. `configsvc audit verify` computes it by other means. STABLE as what it calls, or it would not be
+-- inlined, and planned anew for each release. So is audit_content.
 CREATE FUNCTION release_content(
     p_env text, p_revision bigint, p_kind text, p_note text, p_created_by text, p_created_at timestamptz, p_changes json, p_review jsonb
-) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT (CASE WHEN p_review IS NULL THEN json_build_array(
         'configsvc/release/v1', p_env, p_revision, p_kind, p_note, p_created_by,
         trunc(extract(epoch FROM p_created_at) * 1000000)::bigint, p_changes)
@@ -463,27 +464,26 @@ $$;
 CREATE FUNCTION audit_content(
     p_chain text, p_env text, p_revision bigint, p_action text, p_actor text, p_request_id text, p_address text, p_namespaces text[],
     p_details jsonb, p_created_at timestamptz
-) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT json_build_array(
         'configsvc/audit/v1', p_chain, p_env, p_revision, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details,
         trunc(extract(epoch FROM p_created_at) * 1000000)::bigint)::text
 $$;
 
 -- Appends one event to a chain whose lock the caller holds: an environment's row, or for chain 0 the advisory lock of record_audit_event.
+-- Called by functions alone that set the search path.
 CREATE FUNCTION append_audit_event(
     p_chain smallint, p_env_id smallint, p_env text, p_revision bigint, p_action text, p_actor text, p_request_id text, p_address text,
     p_namespaces text[], p_details jsonb, p_created_at timestamptz
-) RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE
-    v_previous bytea;
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    SELECT a.hash INTO v_previous FROM audit_event a WHERE a.chain = p_chain ORDER BY a.id DESC LIMIT 1;
     INSERT INTO audit_event
         (chain, env_id, revision, action, actor, request_id, address, namespaces, details, created_at, hash)
     VALUES (p_chain, p_env_id, p_revision, p_action, p_actor, p_request_id, p_address, p_namespaces, p_details, p_created_at,
-            sha256(coalesce(v_previous, '') || convert_to(audit_content(
-                CASE WHEN p_chain = 0 THEN '' ELSE p_env END, p_env, p_revision, p_action, p_actor, p_request_id, p_address,
-                p_namespaces, p_details, p_created_at), 'UTF8')));
+            sha256(coalesce((SELECT a.hash FROM audit_event a WHERE a.chain = p_chain ORDER BY a.id DESC LIMIT 1), '')
+                || convert_to(audit_content(
+                    CASE WHEN p_chain = 0 THEN '' ELSE p_env END, p_env, p_revision, p_action, p_actor, p_request_id, p_address,
+                    p_namespaces, p_details, p_created_at), 'UTF8')));
 END $$;
 
 -- A new environment with its empty beginning.
@@ -528,6 +528,19 @@ CREATE FUNCTION approved_by(p_request_id bigint, p_edition integer, p_principal 
         WHERE v.request_id = p_request_id AND v.edition = p_edition AND v.decision <> 'comment' AND v.principal <> p_principal
         ORDER BY v.principal, v.id DESC) AS r
     WHERE r.decision = 'approve'
+$$;
+
+-- The last version that a name has had in an environment. One that was deleted and declared again goes on counting: "v3" is an ETag, and
+-- must never mean two things.
+CREATE FUNCTION last_version(p_env_id smallint, p_namespace_id integer, p_key text) RETURNS integer LANGUAGE sql STABLE AS $$
+    SELECT coalesce(max(v.version), 0)
+    FROM config_key k JOIN config_version v ON v.env_id = p_env_id AND v.key_id = k.id
+    WHERE k.namespace_id = p_namespace_id AND k.name = p_key
+$$;
+
+-- What a secret takes of a scope's bytes; NULL for none.
+CREATE FUNCTION sealed_bytes(p_value_id uuid) RETURNS integer LANGUAGE sql STABLE STRICT AS $$
+    SELECT octet_length(s.ciphertext) FROM secret_value s WHERE s.value_id = p_value_id
 $$;
 
 -- Commits one release: all of its changes or none, in the environment's order.
@@ -583,30 +596,31 @@ DECLARE
     v_request record;
     v_review jsonb;
     v_void record;
-    v_previous record;
     v_seen record;
+    v_last_revision bigint;
+    v_last_hash bytea;
     v_now timestamptz;
-    v_change record;
-    v_found integer := 0;
-    v_changes json[];
-    -- The scopes that change: one element each.
+    v_pending boolean; -- whether there are requests that may become void
+    v_found integer;
+    -- What changes: one element for each key, in the order of the hashed content.
     v_namespaces text[];
     v_namespace_ids integer[];
+    v_values text[];
+    v_value_ids uuid[];
+    v_fingerprints text[];
     v_keys_added integer[];
     v_bytes_added integer[];
-    v_last integer := 0;
+    v_changes json[];
 BEGIN
     UPDATE environment e SET revision = e.revision + 1 WHERE e.id = p_env_id
     RETURNING e.revision, e.name, e.review_required, e.approvals INTO revision, v_env, v_protected, v_approvals;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no such environment' USING ERRCODE = 'CSENV';
     END IF;
-    changed_key_ids := '{}';
-    changed_versions := '{}';
-    replayed := false;
-    SELECT r.revision, r.hash, r.created_at INTO v_previous FROM release r
-    WHERE r.env_id = p_env_id ORDER BY r.revision DESC LIMIT 1;
-    v_now := greatest(clock_timestamp(), v_previous.created_at + interval '1 microsecond');
+    SELECT r.revision, r.hash, greatest(clock_timestamp(), r.created_at + interval '1 microsecond'), false,
+           EXISTS (SELECT FROM change_request q WHERE q.env_id = p_env_id AND q.status IN ('open', 'approved'))
+    INTO v_last_revision, v_last_hash, v_now, replayed, v_pending
+    FROM release r WHERE r.env_id = p_env_id ORDER BY r.revision DESC LIMIT 1;
 
     IF p_idempotency_key IS NOT NULL THEN
         SELECT i.* INTO v_seen FROM idempotency i
@@ -619,10 +633,8 @@ BEGIN
             revision := v_seen.revision;
             replayed := true;
             SELECT r.hash INTO hash FROM release r WHERE r.env_id = p_env_id AND r.revision = revision;
-            IF v_seen.changed THEN
-                SELECT array_agg(v.key_id), array_agg(v.version) INTO changed_key_ids, changed_versions
-                FROM config_version v WHERE v.env_id = p_env_id AND v.revision = revision;
-            END IF;
+            SELECT coalesce(array_agg(v.key_id), '{}'), coalesce(array_agg(v.version), '{}') INTO changed_key_ids, changed_versions
+            FROM config_version v WHERE v_seen.changed AND v.env_id = p_env_id AND v.revision = revision;
             RETURN;
         END IF;
     END IF;
@@ -670,85 +682,77 @@ BEGIN
     END IF;
 
     -- A key is replaced under this lock, so what is sealed under the present one is never overlooked when that one's values are rewritten.
-    IF p_data_key_ids IS NOT NULL AND EXISTS (
-        SELECT FROM data_key d WHERE d.id = ANY (p_data_key_ids) AND d.retired_at IS NOT NULL) THEN
-        RAISE EXCEPTION 'a data key was replaced' USING ERRCODE = 'CSSTL';
+    IF p_data_key_ids IS NOT NULL THEN
+        IF EXISTS (SELECT FROM data_key d WHERE d.id = ANY (p_data_key_ids) AND d.retired_at IS NOT NULL) THEN
+            RAISE EXCEPTION 'a data key was replaced' USING ERRCODE = 'CSSTL';
+        END IF;
     END IF;
 
-    -- In the order of the hashed content. The share lock keeps the keys as they are: who deletes one or defines it anew locks it
-    -- FOR UPDATE.
-    FOR v_change IN
-        SELECT w.key_id, w.value, w.value_id, w.fingerprint, w.data_key_id, w.nonce, w.ciphertext,
-               k.name AS key, k.type, k.namespace_id, n.name AS namespace, a.version,
+    -- The share lock keeps the keys as they are: who deletes one or defines it anew locks it FOR UPDATE.
+    SELECT count(*), array_agg(c.id) FILTER (WHERE c.changed), array_agg(c.version) FILTER (WHERE c.changed),
+           array_agg(c.namespace) FILTER (WHERE c.changed), array_agg(c.namespace_id) FILTER (WHERE c.changed),
+           array_agg(c.value) FILTER (WHERE c.changed), array_agg(c.value_id) FILTER (WHERE c.changed),
+           array_agg(c.fingerprint) FILTER (WHERE c.changed),
+           array_agg(c.keys_added) FILTER (WHERE c.changed), array_agg(c.bytes_added) FILTER (WHERE c.changed),
+           array_agg(CASE WHEN c.value_id IS NULL
+               THEN json_build_array(c.namespace, c.name, c.type, c.version, c.value)
+               ELSE json_build_array(c.namespace, c.name, c.type, c.version, c.value, c.value_id, c.fingerprint) END)
+               FILTER (WHERE c.changed)
+    INTO v_found, changed_key_ids, changed_versions, v_namespaces, v_namespace_ids, v_values, v_value_ids, v_fingerprints,
+         v_keys_added, v_bytes_added, v_changes
+    FROM (
+        SELECT k.id, k.name, k.type, k.namespace_id, n.name AS namespace, w.value, w.value_id, w.fingerprint,
                -- A secret always makes a version: "nothing changed" would tell a guesser that the guess was right.
                w.value_id IS NOT NULL OR a.value_id IS NOT NULL OR w.value IS DISTINCT FROM a.value AS changed,
+               coalesce(a.version, last_version(p_env_id, k.namespace_id, k.name)) + 1 AS version,
                num_nonnulls(w.value, w.value_id) - num_nonnulls(a.value, a.value_id) AS keys_added,
-               coalesce(octet_length(k.name) + coalesce(octet_length(w.value), octet_length(w.ciphertext), octet_length(t.ciphertext)), 0)
-                   - coalesce(octet_length(k.name) + coalesce(octet_length(a.value), octet_length(s.ciphertext)), 0) AS bytes_added
-        FROM unnest(p_key_ids, p_definitions, p_values, p_value_ids, p_fingerprints, p_data_key_ids, p_nonces, p_ciphertexts)
-            AS w (key_id, definition, value, value_id, fingerprint, data_key_id, nonce, ciphertext)
+               coalesce(octet_length(k.name) + coalesce(octet_length(w.value), octet_length(w.ciphertext), sealed_bytes(w.value_id)), 0)
+                   - coalesce(octet_length(k.name) + coalesce(octet_length(a.value), sealed_bytes(a.value_id)), 0) AS bytes_added
+        FROM unnest(p_key_ids, p_definitions, p_values, p_value_ids, p_fingerprints, p_ciphertexts)
+            AS w (key_id, definition, value, value_id, fingerprint, ciphertext)
         JOIN config_key k ON k.id = w.key_id AND k.definition = w.definition AND k.deleted_at IS NULL
         JOIN namespace n ON n.id = k.namespace_id
         LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
-        LEFT JOIN secret_value s ON s.value_id = a.value_id
-        LEFT JOIN secret_value t ON t.value_id = w.value_id
-        ORDER BY n.name COLLATE "C", k.name COLLATE "C"
-        FOR KEY SHARE OF k
-    LOOP
-        v_found := v_found + 1;
-        CONTINUE WHEN NOT v_change.changed;
-        IF v_change.version IS NULL THEN
-            -- A name that was deleted and declared again goes on counting: "v3" is an ETag, and must never mean two things.
-            SELECT coalesce(max(v.version), 0) INTO v_change.version
-            FROM config_key k JOIN config_version v ON v.env_id = p_env_id AND v.key_id = k.id
-            WHERE k.namespace_id = v_change.namespace_id AND k.name = v_change.key;
-        ELSE
-            UPDATE config_version v SET is_active = false WHERE v.env_id = p_env_id AND v.key_id = v_change.key_id AND v.is_active;
-        END IF;
-        v_change.version := v_change.version + 1;
-        IF v_change.ciphertext IS NOT NULL THEN
-            INSERT INTO secret_value (value_id, key_id, data_key_id, nonce, ciphertext, created_at)
-            VALUES (v_change.value_id, v_change.key_id, v_change.data_key_id, v_change.nonce, v_change.ciphertext, v_now);
-        END IF;
-        INSERT INTO config_version
-            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at, value_id, fingerprint)
-        VALUES (p_env_id, v_change.namespace_id, v_change.key_id, v_change.version, revision,
-                v_change.value, num_nonnulls(v_change.value, v_change.value_id) = 0, true, p_actor, v_now,
-                v_change.value_id, v_change.fingerprint);
-
-        changed_key_ids := changed_key_ids || v_change.key_id;
-        changed_versions := changed_versions || v_change.version;
-        v_changes := v_changes || CASE WHEN v_change.value_id IS NULL
-            THEN json_build_array(v_change.namespace, v_change.key, v_change.type, v_change.version, v_change.value)
-            ELSE json_build_array(v_change.namespace, v_change.key, v_change.type, v_change.version, v_change.value,
-                                  v_change.value_id, v_change.fingerprint) END;
-        IF v_last = 0 OR v_namespace_ids[v_last] <> v_change.namespace_id THEN
-            v_last := v_last + 1;
-            v_namespaces[v_last] := v_change.namespace;
-            v_namespace_ids[v_last] := v_change.namespace_id;
-            v_keys_added[v_last] := v_change.keys_added;
-            v_bytes_added[v_last] := v_change.bytes_added;
-        ELSE
-            v_keys_added[v_last] := v_keys_added[v_last] + v_change.keys_added;
-            v_bytes_added[v_last] := v_bytes_added[v_last] + v_change.bytes_added;
-        END IF;
-    END LOOP;
+        ORDER BY n.name COLLATE "C", k.name COLLATE "C" -- as in the hashed content
+        FOR KEY SHARE OF k) AS c;
     IF v_found <> cardinality(p_key_ids) THEN
         RAISE EXCEPTION 'a key was deleted or defined anew meanwhile' USING ERRCODE = 'CSKEY';
     END IF;
 
-    IF v_last = 0 THEN
+    IF changed_key_ids IS NULL THEN
         UPDATE environment e SET revision = e.revision - 1 WHERE e.id = p_env_id;
-        revision := v_previous.revision;
-        hash := v_previous.hash;
+        revision := v_last_revision;
+        hash := v_last_hash;
+        changed_key_ids := '{}';
+        changed_versions := '{}';
     ELSE
+        UPDATE config_version v SET is_active = false WHERE v.env_id = p_env_id AND v.key_id = ANY (changed_key_ids) AND v.is_active;
+        IF p_ciphertexts IS NOT NULL THEN
+            INSERT INTO secret_value (value_id, key_id, data_key_id, nonce, ciphertext, created_at)
+            SELECT w.value_id, w.key_id, w.data_key_id, w.nonce, w.ciphertext, v_now
+            FROM unnest(p_key_ids, p_value_ids, p_data_key_ids, p_nonces, p_ciphertexts)
+                AS w (key_id, value_id, data_key_id, nonce, ciphertext)
+            WHERE w.ciphertext IS NOT NULL;
+        END IF;
+        INSERT INTO config_version
+            (env_id, namespace_id, key_id, version, revision, value, deleted, is_active, created_by, created_at, value_id, fingerprint)
+        SELECT p_env_id, c.namespace_id, c.key_id, c.version, revision, c.value, num_nonnulls(c.value, c.value_id) = 0, true, p_actor,
+               v_now, c.value_id, c.fingerprint
+        FROM unnest(v_namespace_ids, changed_key_ids, changed_versions, v_values, v_value_ids, v_fingerprints)
+            AS c (namespace_id, key_id, version, value, value_id, fingerprint);
+        IF v_namespaces[1] = v_namespaces[cardinality(v_namespaces)] THEN
+            v_namespaces := v_namespaces[:1];
+        ELSE
+            v_namespaces := ARRAY(SELECT DISTINCT c.name COLLATE "C" FROM unnest(v_namespaces) AS c (name) ORDER BY 1);
+        END IF;
         INSERT INTO scope AS s (env_id, namespace_id, revision, keys, bytes)
-        SELECT p_env_id, c.namespace_id, revision, c.keys_added, c.bytes_added
+        SELECT p_env_id, c.namespace_id, revision, sum(c.keys_added), sum(c.bytes_added)
         FROM unnest(v_namespace_ids, v_keys_added, v_bytes_added) AS c (namespace_id, keys_added, bytes_added)
+        GROUP BY c.namespace_id
         ON CONFLICT (env_id, namespace_id)
         DO UPDATE SET revision = EXCLUDED.revision, keys = s.keys + EXCLUDED.keys, bytes = s.bytes + EXCLUDED.bytes;
 
-        hash := sha256(v_previous.hash || convert_to(release_content(
+        hash := sha256(v_last_hash || convert_to(release_content(
             v_env, revision, p_kind, p_note, p_actor, v_now, to_json(v_changes), v_review), 'UTF8'));
         INSERT INTO release (env_id, revision, hash, kind, note, namespaces, created_by, created_at, review)
         VALUES (p_env_id, revision, hash, p_kind, p_note, v_namespaces, p_actor, v_now, v_review);
@@ -761,22 +765,24 @@ BEGIN
         PERFORM pg_notify('configsvc', v_env || ':' || revision);
 
         -- What was approved is no more what would happen.
-        FOR v_void IN
-            UPDATE change_request q SET status = 'void', updated_at = v_now, void_reason = format(
-                'release %s by %s changed %s', revision, p_actor, (
-                    SELECT string_agg(n.name || '/' || k.name, ', ' ORDER BY n.name COLLATE "C", k.name COLLATE "C")
-                    FROM (SELECT c.key_id FROM request_change c
-                          WHERE c.request_id = q.id AND c.edition = q.edition AND c.key_id = ANY (changed_key_ids) LIMIT 3) AS c
-                    JOIN config_key k ON k.id = c.key_id JOIN namespace n ON n.id = k.namespace_id))
-            WHERE q.env_id = p_env_id AND q.status IN ('open', 'approved') AND q.id IS DISTINCT FROM p_change_request AND EXISTS (
-                SELECT FROM request_change c
-                WHERE c.request_id = q.id AND c.edition = q.edition AND c.key_id = ANY (changed_key_ids))
-            RETURNING q.id, q.namespaces, q.void_reason
-        LOOP
-            PERFORM append_audit_event(
-                p_env_id, p_env_id, v_env, NULL, 'request.void', p_actor, p_request_id, p_address, v_void.namespaces,
-                jsonb_build_object('request', v_void.id, 'reason', v_void.void_reason), v_now);
-        END LOOP;
+        IF v_pending THEN
+            FOR v_void IN
+                UPDATE change_request q SET status = 'void', updated_at = v_now, void_reason = format(
+                    'release %s by %s changed %s', revision, p_actor, (
+                        SELECT string_agg(n.name || '/' || k.name, ', ' ORDER BY n.name COLLATE "C", k.name COLLATE "C")
+                        FROM (SELECT c.key_id FROM request_change c
+                              WHERE c.request_id = q.id AND c.edition = q.edition AND c.key_id = ANY (changed_key_ids) LIMIT 3) AS c
+                        JOIN config_key k ON k.id = c.key_id JOIN namespace n ON n.id = k.namespace_id))
+                WHERE q.env_id = p_env_id AND q.status IN ('open', 'approved') AND q.id IS DISTINCT FROM p_change_request AND EXISTS (
+                    SELECT FROM request_change c
+                    WHERE c.request_id = q.id AND c.edition = q.edition AND c.key_id = ANY (changed_key_ids))
+                RETURNING q.id, q.namespaces, q.void_reason
+            LOOP
+                PERFORM append_audit_event(
+                    p_env_id, p_env_id, v_env, NULL, 'request.void', p_actor, p_request_id, p_address, v_void.namespaces,
+                    jsonb_build_object('request', v_void.id, 'reason', v_void.void_reason), v_now);
+            END LOOP;
+        END IF;
     END IF;
 
     IF p_change_request IS NOT NULL THEN
@@ -785,12 +791,12 @@ BEGIN
         PERFORM append_audit_event(
             p_env_id, p_env_id, v_env, revision, 'request.apply', p_actor, p_request_id, p_address,
             (SELECT q.namespaces FROM change_request q WHERE q.id = p_change_request),
-            jsonb_build_object('request', p_change_request, 'changed', v_last > 0), v_now);
+            jsonb_build_object('request', p_change_request, 'changed', cardinality(changed_key_ids) > 0), v_now);
     END IF;
 
     IF p_idempotency_key IS NOT NULL THEN
         INSERT INTO idempotency (caller, key, request, body_hash, env_id, revision, changed, created_at)
-        VALUES (p_actor, p_idempotency_key, p_request, p_body_hash, p_env_id, revision, v_last > 0, v_now)
+        VALUES (p_actor, p_idempotency_key, p_request, p_body_hash, p_env_id, revision, cardinality(changed_key_ids) > 0, v_now)
         -- Only a row older than 24 hours can be in the way here.
         ON CONFLICT (caller, key, request) DO UPDATE
         SET body_hash = EXCLUDED.body_hash, env_id = EXCLUDED.env_id, revision = EXCLUDED.revision, changed = EXCLUDED.changed,
