@@ -688,8 +688,9 @@ BEGIN
         END IF;
     END IF;
 
-    -- The share lock keeps the keys as they are: who deletes one or defines it anew locks it FOR UPDATE.
-    SELECT count(*), array_agg(c.id) FILTER (WHERE c.changed), array_agg(c.version) FILTER (WHERE c.changed),
+    -- The share lock keeps the keys as they are: who deletes one or defines it anew locks it FOR UPDATE. LATERAL, so that all is looked up
+    -- for one key at a time: a plan from the tables' youth would read all keys and all versions of the environment for each.
+    SELECT count(*) FILTER (WHERE c.stands), array_agg(c.id) FILTER (WHERE c.changed), array_agg(c.version) FILTER (WHERE c.changed),
            array_agg(c.namespace) FILTER (WHERE c.changed), array_agg(c.namespace_id) FILTER (WHERE c.changed),
            array_agg(c.value) FILTER (WHERE c.changed), array_agg(c.value_id) FILTER (WHERE c.changed),
            array_agg(c.fingerprint) FILTER (WHERE c.changed),
@@ -702,19 +703,25 @@ BEGIN
          v_keys_added, v_bytes_added, v_changes
     FROM (
         SELECT k.id, k.name, k.type, k.namespace_id, n.name AS namespace, w.value, w.value_id, w.fingerprint,
+               k.definition = w.definition AND k.deleted_at IS NULL AS stands,
                -- A secret always makes a version: "nothing changed" would tell a guesser that the guess was right.
                w.value_id IS NOT NULL OR a.value_id IS NOT NULL OR w.value IS DISTINCT FROM a.value AS changed,
                coalesce(a.version, last_version(p_env_id, k.namespace_id, k.name)) + 1 AS version,
                num_nonnulls(w.value, w.value_id) - num_nonnulls(a.value, a.value_id) AS keys_added,
                coalesce(octet_length(k.name) + coalesce(octet_length(w.value), octet_length(w.ciphertext), sealed_bytes(w.value_id)), 0)
                    - coalesce(octet_length(k.name) + coalesce(octet_length(a.value), sealed_bytes(a.value_id)), 0) AS bytes_added
-        FROM unnest(p_key_ids, p_definitions, p_values, p_value_ids, p_fingerprints, p_ciphertexts)
-            AS w (key_id, definition, value, value_id, fingerprint, ciphertext)
-        JOIN config_key k ON k.id = w.key_id AND k.definition = w.definition AND k.deleted_at IS NULL
-        JOIN namespace n ON n.id = k.namespace_id
-        LEFT JOIN config_version a ON a.env_id = p_env_id AND a.key_id = w.key_id AND a.is_active
-        ORDER BY n.name COLLATE "C", k.name COLLATE "C" -- as in the hashed content
-        FOR KEY SHARE OF k) AS c;
+        FROM (
+            SELECT u.* FROM unnest(p_key_ids, p_definitions, p_values, p_value_ids, p_fingerprints, p_ciphertexts)
+                AS u (key_id, definition, value, value_id, fingerprint, ciphertext)
+            ORDER BY u.key_id) AS w -- as all lock keys who lock several
+        CROSS JOIN LATERAL (
+            SELECT c.id, c.name, c.type, c.namespace_id, c.definition, c.deleted_at FROM config_key c
+            WHERE c.id = w.key_id FOR KEY SHARE) AS k
+        CROSS JOIN LATERAL (SELECT s.name FROM namespace s WHERE s.id = k.namespace_id LIMIT 1) AS n
+        LEFT JOIN LATERAL (
+            SELECT v.version, v.value, v.value_id FROM config_version v
+            WHERE v.env_id = p_env_id AND v.key_id = w.key_id AND v.is_active LIMIT 1) AS a ON true
+        ORDER BY n.name COLLATE "C", k.name COLLATE "C") AS c; -- as in the hashed content
     IF v_found <> cardinality(p_key_ids) THEN
         RAISE EXCEPTION 'a key was deleted or defined anew meanwhile' USING ERRCODE = 'CSKEY';
     END IF;

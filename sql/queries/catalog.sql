@@ -85,7 +85,7 @@ WHERE n.name = %(namespace)s AND k.name = %(key)s AND k.deleted_at IS NULL FOR U
 SELECT FROM unnest(%(namespaces)s::text[], %(keys)s::text[]) AS w (namespace, key)
 JOIN namespace n ON n.name = w.namespace
 JOIN config_key k ON k.namespace_id = n.id AND k.name = w.key AND k.deleted_at IS NULL
-ORDER BY n.name COLLATE "C", k.name COLLATE "C" FOR UPDATE OF k
+ORDER BY k.id FOR UPDATE OF k
 
 -- values_of_key: where the key has a value, and which
 SELECT e.name AS env, e.review_required, v.value, v.value_id, v.fingerprint
