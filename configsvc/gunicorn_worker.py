@@ -169,11 +169,17 @@ class _Unreader(SocketUnreader):  # type: ignore[misc]
         """Begin a time to read in, so much at most; ``then_s``: a new one begins with what is read first."""
         self._deadline, self._then_s, self._left_bytes = time.monotonic() + within_s, then_s, bytes_max
 
-    def give_turn(self) -> None:
-        """Let the others have their turn where nothing has to be read for what comes next: it came with what was."""
+    def expect_request(self, keepalive_s: float) -> None:
+        """Begin the time of a request's head, which may wait so long for its first byte; with a turn for the others.
+
+        What has come of it with the request before needs no read, and no wait.
+        """
         if self.buf.tell():
+            self.expect(HEADERS_TIMEOUT_S)
             # There is room for an answer, as a rule. `sleep(0)` would come back before gevent looks for others' bytes.
             self.sock._wait(self.sock._write_event)
+        else:
+            self.expect(keepalive_s, then_s=HEADERS_TIMEOUT_S)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return what has come, or comes in time; TimeoutError after it, OSError where it is too much."""
@@ -200,8 +206,7 @@ class _Request(Request):  # type: ignore[misc]
     last = False
 
     def __init__(self, cfg: Any, unreader: _Unreader, peer: Any, number: int = 1) -> None:
-        unreader.expect(cfg.keepalive, then_s=HEADERS_TIMEOUT_S)
-        unreader.give_turn()
+        unreader.expect_request(cfg.keepalive)
         super().__init__(cfg, unreader, peer, number)
 
     def set_body_reader(self) -> None:

@@ -122,7 +122,10 @@ def test_slow_headers_end(stack: Stack, connect: Callable[[], socket]) -> None:
     connections = [connect() for _ in range(SLOW)]
     for connection in connections:
         connection.sendall(head(stack, b"X-Slow: "))
+    silent = connect()
+    silent.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n" + head(stack, b"X-Silent: "))
     assert set(drip(connections, HEADERS_TIMEOUT_S + 2)) == {b""}
+    assert _read(silent).count(b"HTTP/1.1 200 OK") == 1, "what came whole before a part is answered, and no more"
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000\r\n", b"Transfer-Encoding: chunked\r\n"])
