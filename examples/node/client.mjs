@@ -13,6 +13,7 @@ const POLL_INTERVAL_MS = 10_000
 const HOLD_S = 5
 const UNKNOWN_SIGNER_MS = 10_000
 const BACKOFF_MAX_MS = 3000
+const LEAVE_MS = 500
 
 const now = () => performance.now()
 const upTo = (ms) => ms * Math.random()
@@ -70,6 +71,8 @@ export class Client {
       else await this.#sync()
     }
     clearInterval(tick)
+    // A courtesy to whoever waits for all instances, so an error is none.
+    if (this.#synced) await this.#ask({ ...this.#state.asks(), wait_s: 0 }, true).catch(() => {})
   }
 
   async #sync() {
@@ -96,15 +99,15 @@ export class Client {
     }
   }
 
-  async #ask(request) {
+  async #ask(request, leaving = false) {
     const client = { id: this.#id, service: this.service, host: hostname(), pid: process.pid, sdk: 'node-example/1',
-      transport: this.transport }
-    const timeout = AbortSignal.timeout((request.wait_s + 2) * 1000)
+      transport: this.transport, ...(leaving && { leaving }) }
+    const timeout = AbortSignal.timeout(leaving ? LEAVE_MS : (request.wait_s + 2) * 1000)
     const response = await fetch(`${this.url}/v1/sync`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${this.token}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ client, env: this.env, namespaces: this.namespaces, ...request }),
-      signal: AbortSignal.any([timeout, this.#closing.signal]),
+      signal: leaving ? timeout : AbortSignal.any([timeout, this.#closing.signal]),
     })
     const text = await response.text()
     if (response.ok) return parseJson(text)

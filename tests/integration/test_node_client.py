@@ -114,6 +114,19 @@ def put_until(watcher: Watcher, put: Callable[[int], None], transport: str, valu
         heard = watcher.until(value)
 
 
+def await_watchers(stack: Stack, namespace: str, count: int) -> None:
+    """Wait until so many clients are said to be alive, well before one that said nothing would be taken for lost."""
+    headers = {"Authorization": f"Bearer {stack.tokens['admin']}"}
+    request = urllib.request.Request(f"{stack.url}/v1/envs/development/watchers?namespace={namespace}", headers=headers)
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            watchers = json.load(response)["items"]
+        if len(watchers) == count:
+            return
+        assert time.monotonic() < deadline, watchers
+
+
 @pytest.mark.parametrize(
     ("end", "begin"),
     [(lambda part: part.kill(restart=False), Part.start), (Part.freeze, Part.resume)],
@@ -136,6 +149,18 @@ def test_it_follows_by_push_and_without(
     put_until(watcher, put, "longpoll", values)
     begin(stack.part("valkey"))
     put_until(watcher, put, "redis", values)
+
+
+def test_it_takes_its_leave(
+    stack: Stack, namespace: str, watch: Callable[..., Watcher], put: Callable[[int], None]
+) -> None:
+    """While it runs it is among the live clients; once it has ended nobody waits for it."""
+    put(1)
+    watcher = watch()
+    watcher.until(1)
+    await_watchers(stack, namespace, 1)
+    watcher.end()
+    await_watchers(stack, namespace, 0)
 
 
 def test_it_survives_restarts(stack: Stack, watch: Callable[..., Watcher], put: Callable[[int], None]) -> None:
