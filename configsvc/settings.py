@@ -19,8 +19,8 @@ from configsvc.errors import SetupError
 from configsvc.logs import LogFormat
 
 PREFIX = "CONFIGSVC_"
-#: Belong to the client, to `make dev`'s tokens and to the tests; they are often in the same shell.
-_OTHERS = re.compile(rf"{PREFIX}(URL|TOKEN(_({'|'.join(ROLES).upper()}))?|ENV|PROFILE|TEST_\w+)")
+#: Belong to clients, to `make dev`'s tokens and to the tests; they are often in the same shell.
+_OTHERS = re.compile(rf"{PREFIX}(URL|TOKEN(_({'|'.join(ROLES).upper()}))?|ENV|PROFILE|CACHE|TEST_\w+)")
 #: What pydantic puts before our own words.
 _VALUE_ERROR = "Value error, "
 _ENCODE = "write special characters of the password as %40 (@), %2F (/), %3A (:), %23 (#), %3F (?), %25 (%)"

@@ -533,8 +533,9 @@ $$;
 -- The last version that a name has had in an environment. One that was deleted and declared again goes on counting: "v3" is an ETag, and
 -- must never mean two things.
 CREATE FUNCTION last_version(p_env_id smallint, p_namespace_id integer, p_key text) RETURNS integer LANGUAGE sql STABLE AS $$
-    SELECT coalesce(max(v.version), 0)
-    FROM config_key k JOIN config_version v ON v.env_id = p_env_id AND v.key_id = k.id
+    SELECT coalesce(max(l.version), 0)
+    FROM config_key k CROSS JOIN LATERAL (
+        SELECT v.version FROM config_version v WHERE v.env_id = p_env_id AND v.key_id = k.id ORDER BY v.version DESC LIMIT 1) AS l
     WHERE k.namespace_id = p_namespace_id AND k.name = p_key
 $$;
 
@@ -689,7 +690,8 @@ BEGIN
     END IF;
 
     -- The share lock keeps the keys as they are: who deletes one or defines it anew locks it FOR UPDATE. LATERAL, so that all is looked up
-    -- for one key at a time: a plan from the tables' youth would read all keys and all versions of the environment for each.
+    -- for one key at a time, and the newest version first, so that it is by the primary key: a plan from the tables' youth would read all
+    -- keys and all versions of the environment for each.
     SELECT count(*) FILTER (WHERE c.stands), array_agg(c.id) FILTER (WHERE c.changed), array_agg(c.version) FILTER (WHERE c.changed),
            array_agg(c.namespace) FILTER (WHERE c.changed), array_agg(c.namespace_id) FILTER (WHERE c.changed),
            array_agg(c.value) FILTER (WHERE c.changed), array_agg(c.value_id) FILTER (WHERE c.changed),
@@ -720,7 +722,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT s.name FROM namespace s WHERE s.id = k.namespace_id LIMIT 1) AS n
         LEFT JOIN LATERAL (
             SELECT v.version, v.value, v.value_id FROM config_version v
-            WHERE v.env_id = p_env_id AND v.key_id = w.key_id AND v.is_active LIMIT 1) AS a ON true
+            WHERE v.env_id = p_env_id AND v.key_id = w.key_id AND v.is_active ORDER BY v.version DESC LIMIT 1) AS a ON true
         ORDER BY n.name COLLATE "C", k.name COLLATE "C") AS c; -- as in the hashed content
     IF v_found <> cardinality(p_key_ids) THEN
         RAISE EXCEPTION 'a key was deleted or defined anew meanwhile' USING ERRCODE = 'CSKEY';

@@ -135,7 +135,9 @@ def test_every_setting_is_read_from_its_variable(name: str) -> None:
     assert str(getattr(settings, name)) == "7"
 
 
-@pytest.mark.parametrize("name", ["URL", "TOKEN", "TOKEN_ADMIN", "TOKEN_OPS", "ENV", "PROFILE", "TEST_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "name", ["URL", "TOKEN", "TOKEN_ADMIN", "TOKEN_OPS", "ENV", "PROFILE", "CACHE", "TEST_DATABASE_URL"]
+)
 def test_the_variables_of_the_client_and_the_tests_pass(name: str) -> None:
     """A shell that has sourced .dev/env can start the service."""
     Settings.from_environ({**GIVEN, f"CONFIGSVC_{name}": "anything"})

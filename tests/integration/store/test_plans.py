@@ -33,6 +33,8 @@ UPDATE environment SET revision = 20 + {RELEASES * NAMESPACES} WHERE id = 1;
 LAST = 20 + RELEASES * NAMESPACES
 #: A scope of 100 keys, a few releases of 100 changes: no statement below needs more.
 ROWS_MAX = 1_000
+#: Keys at once: looked up one by one they are far fewer rows than that, and all of them for each key far more.
+MANY = 60
 
 #: The queries that read history, with what they are asked.
 QUERIES = {
@@ -112,6 +114,20 @@ def test_a_commit_scans_no_table_even_with_plans_from_its_youth(world: World, gr
             == {}
         )
         assert scans(grown, lambda: commit(grown, 1, dict.fromkeys(ids, "2000"), idempotency=idempotency)) == {}
+
+
+@pytest.mark.parametrize("versions", [0, 1])
+def test_a_commit_of_many_keys_looks_each_of_them_up(world: World, versions: int) -> None:
+    """By a plan from when a look-up by one index cost as much as by another, because there was nothing to find."""
+    world.namespace("payments")
+    keys = [world.key("payments", f"key-{number:03}") for number in range(2 * MANY)]
+    world.commit(dict.fromkeys(keys[:versions], "0"))
+    world.execute("ANALYZE")
+    with connect(world.database.service_url) as connection:
+        commit(connection, 1, {keys[-1]: "0"})
+        for value, some in (("1", keys[:MANY]), ("2", keys[:MANY]), ("3", keys[MANY:])):
+            with connection.transaction():
+                assert scans(connection, partial(commit, connection, 1, dict.fromkeys(some, value))) == {}
 
 
 def test_a_scan_would_be_found(grown: Connection) -> None:
