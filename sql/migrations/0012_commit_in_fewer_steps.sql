@@ -151,28 +151,30 @@ BEGIN
         END IF;
     END IF;
 
-    IF p_change_request IS NOT NULL THEN
-        SELECT q.status, q.author, q.edition, approved_by(q.id, q.edition, q.principal) AS approved_by INTO v_request
-        FROM change_request q WHERE q.id = p_change_request AND q.env_id = p_env_id;
-        IF v_request.status IS DISTINCT FROM 'approved' OR v_request.edition IS DISTINCT FROM p_edition THEN
-            RAISE EXCEPTION 'the request is not approved as it stands' USING ERRCODE = 'CSREQ';
-        ELSIF cardinality(v_request.approved_by) < v_approvals THEN
-            RAISE EXCEPTION 'the request has % of % approvals', cardinality(v_request.approved_by), v_approvals
-                USING ERRCODE = 'CSREQ';
-        ELSIF EXISTS (
-            SELECT FROM (
-                SELECT q.key_id, q.value, q.value_id FROM request_change q
-                WHERE q.request_id = p_change_request AND q.edition = p_edition AND q.new_schema IS NULL) AS c
-            FULL JOIN unnest(p_key_ids, p_values, p_value_ids) AS w (key_id, value, value_id) ON w.key_id = c.key_id
-            WHERE (c.key_id, c.value, c.value_id) IS DISTINCT FROM (w.key_id, w.value, w.value_id)) THEN
-            RAISE EXCEPTION 'what would be written is not what the request proposes' USING ERRCODE = 'CSREQ';
+    IF v_protected OR p_change_request IS NOT NULL THEN
+        IF p_change_request IS NOT NULL THEN
+            SELECT q.status, q.author, q.edition, approved_by(q.id, q.edition, q.principal) AS approved_by INTO v_request
+            FROM change_request q WHERE q.id = p_change_request AND q.env_id = p_env_id;
+            IF v_request.status IS DISTINCT FROM 'approved' OR v_request.edition IS DISTINCT FROM p_edition THEN
+                RAISE EXCEPTION 'the request is not approved as it stands' USING ERRCODE = 'CSREQ';
+            ELSIF cardinality(v_request.approved_by) < v_approvals THEN
+                RAISE EXCEPTION 'the request has % of % approvals', cardinality(v_request.approved_by), v_approvals
+                    USING ERRCODE = 'CSREQ';
+            ELSIF EXISTS (
+                SELECT FROM (
+                    SELECT q.key_id, q.value, q.value_id FROM request_change q
+                    WHERE q.request_id = p_change_request AND q.edition = p_edition AND q.new_schema IS NULL) AS c
+                FULL JOIN unnest(p_key_ids, p_values, p_value_ids) AS w (key_id, value, value_id) ON w.key_id = c.key_id
+                WHERE (c.key_id, c.value, c.value_id) IS DISTINCT FROM (w.key_id, w.value, w.value_id)) THEN
+                RAISE EXCEPTION 'what would be written is not what the request proposes' USING ERRCODE = 'CSREQ';
+            END IF;
+            v_review := jsonb_build_object(
+                'request', p_change_request, 'author', v_request.author, 'approved_by', v_request.approved_by);
+        ELSIF p_break_glass IS NOT NULL THEN
+            v_review := jsonb_build_object('break_glass', p_break_glass);
+        ELSIF NOT p_preview THEN
+            RAISE EXCEPTION '% is protected', v_env USING ERRCODE = 'CSREV', DETAIL = v_env;
         END IF;
-        v_review := jsonb_build_object(
-            'request', p_change_request, 'author', v_request.author, 'approved_by', v_request.approved_by);
-    ELSIF v_protected AND p_break_glass IS NOT NULL THEN
-        v_review := jsonb_build_object('break_glass', p_break_glass);
-    ELSIF v_protected AND NOT p_preview THEN
-        RAISE EXCEPTION '% is protected', v_env USING ERRCODE = 'CSREV', DETAIL = v_env;
     END IF;
 
     IF p_if_scope IS NOT NULL OR p_if_key_version IS NOT NULL OR p_base IS NOT NULL THEN
