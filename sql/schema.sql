@@ -602,7 +602,7 @@ DECLARE
     v_last_hash bytea;
     v_now timestamptz;
     v_pending boolean; -- whether there are requests that may become void
-    v_found integer;
+    v_all_stand boolean; -- whether the keys that change are as the values were checked by
     -- What changes: one element for each key, in the order of the hashed content.
     v_namespaces text[];
     v_namespace_ids integer[];
@@ -694,20 +694,16 @@ BEGIN
     -- The share lock keeps the keys as they are: who deletes one or defines it anew locks it FOR UPDATE. LATERAL, so that all is looked up
     -- for one key at a time, and the newest version first, so that it is by the primary key: a plan from the tables' youth would read all
     -- keys and all versions of the environment for each.
-    SELECT count(*) FILTER (WHERE c.stands), array_agg(c.id) FILTER (WHERE c.changed), array_agg(c.version) FILTER (WHERE c.changed),
-           array_agg(c.namespace) FILTER (WHERE c.changed), array_agg(c.namespace_id) FILTER (WHERE c.changed),
-           array_agg(c.value) FILTER (WHERE c.changed), array_agg(c.value_id) FILTER (WHERE c.changed),
-           array_agg(c.fingerprint) FILTER (WHERE c.changed),
-           array_agg(c.keys_added) FILTER (WHERE c.changed), array_agg(c.bytes_added) FILTER (WHERE c.changed),
+    SELECT bool_and(c.stands), array_agg(c.id), array_agg(c.version), array_agg(c.namespace), array_agg(c.namespace_id),
+           array_agg(c.value), array_agg(c.value_id), array_agg(c.fingerprint), array_agg(c.keys_added), array_agg(c.bytes_added),
            array_agg(CASE WHEN c.value_id IS NULL
                THEN json_build_array(c.namespace, c.name, c.type, c.version, c.value)
                ELSE json_build_array(c.namespace, c.name, c.type, c.version, c.value, c.value_id, c.fingerprint) END)
-               FILTER (WHERE c.changed)
-    INTO v_found, changed_key_ids, changed_versions, v_namespaces, v_namespace_ids, v_values, v_value_ids, v_fingerprints,
+    INTO v_all_stand, changed_key_ids, changed_versions, v_namespaces, v_namespace_ids, v_values, v_value_ids, v_fingerprints,
          v_keys_added, v_bytes_added, v_changes
     FROM (
         SELECT k.id, k.name, k.type, k.namespace_id, n.name AS namespace, w.value, w.value_id, w.fingerprint,
-               k.definition = w.definition AND k.deleted_at IS NULL AS stands,
+               k.id IS NOT NULL AND k.definition = w.definition AND k.deleted_at IS NULL AS stands,
                -- A secret always makes a version: "nothing changed" would tell a guesser that the guess was right.
                w.value_id IS NOT NULL OR a.value_id IS NOT NULL OR w.value IS DISTINCT FROM a.value AS changed,
                coalesce(a.version, last_version(p_env_id, k.namespace_id, k.name)) + 1 AS version,
@@ -718,15 +714,16 @@ BEGIN
             SELECT u.* FROM unnest(p_key_ids, p_definitions, p_values, p_value_ids, p_fingerprints, p_ciphertexts)
                 AS u (key_id, definition, value, value_id, fingerprint, ciphertext)
             ORDER BY u.key_id) AS w -- as all lock keys who lock several
-        CROSS JOIN LATERAL (
+        LEFT JOIN LATERAL (
             SELECT c.id, c.name, c.type, c.namespace_id, c.definition, c.deleted_at FROM config_key c
-            WHERE c.id = w.key_id FOR KEY SHARE) AS k
-        CROSS JOIN LATERAL (SELECT s.name FROM namespace s WHERE s.id = k.namespace_id LIMIT 1) AS n
+            WHERE c.id = w.key_id FOR KEY SHARE) AS k ON true
+        LEFT JOIN LATERAL (SELECT s.name FROM namespace s WHERE s.id = k.namespace_id LIMIT 1) AS n ON true
         LEFT JOIN LATERAL (
             SELECT v.version, v.value, v.value_id FROM config_version v
             WHERE v.env_id = p_env_id AND v.key_id = w.key_id AND v.is_active ORDER BY v.version DESC LIMIT 1) AS a ON true
-        ORDER BY n.name COLLATE "C", k.name COLLATE "C") AS c; -- as in the hashed content
-    IF v_found <> cardinality(p_key_ids) THEN
+        ORDER BY n.name COLLATE "C", k.name COLLATE "C") AS c -- as in the hashed content
+    WHERE c.changed OR NOT c.stands;
+    IF NOT v_all_stand THEN
         RAISE EXCEPTION 'a key was deleted or defined anew meanwhile' USING ERRCODE = 'CSKEY';
     END IF;
 
