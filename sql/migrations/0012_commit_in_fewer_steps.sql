@@ -122,6 +122,7 @@ DECLARE
     v_fingerprints text[];
     v_keys_added integer[];
     v_bytes_added integer[];
+    v_active tid[]; -- where its version is that was active, and stays under the environment's lock
     v_changes json[];
 BEGIN
     UPDATE environment e SET revision = e.revision + 1 WHERE e.id = p_env_id
@@ -207,13 +208,14 @@ BEGIN
     -- keys and all versions of the environment for each.
     SELECT bool_and(c.stands), array_agg(c.id), array_agg(c.version), array_agg(c.namespace), array_agg(c.namespace_id),
            array_agg(c.value), array_agg(c.value_id), array_agg(c.fingerprint), array_agg(c.keys_added), array_agg(c.bytes_added),
+           array_agg(c.active),
            array_agg(CASE WHEN c.value_id IS NULL
                THEN json_build_array(c.namespace, c.name, c.type, c.version, c.value)
                ELSE json_build_array(c.namespace, c.name, c.type, c.version, c.value, c.value_id, c.fingerprint) END)
     INTO v_all_stand, changed_key_ids, changed_versions, v_namespaces, v_namespace_ids, v_values, v_value_ids, v_fingerprints,
-         v_keys_added, v_bytes_added, v_changes
+         v_keys_added, v_bytes_added, v_active, v_changes
     FROM (
-        SELECT k.id, k.name, k.type, k.namespace_id, n.name AS namespace, w.value, w.value_id, w.fingerprint,
+        SELECT k.id, k.name, k.type, k.namespace_id, n.name AS namespace, w.value, w.value_id, w.fingerprint, a.ctid AS active,
                k.id IS NOT NULL AND k.definition = w.definition AND k.deleted_at IS NULL AS stands,
                -- A secret always makes a version: "nothing changed" would tell a guesser that the guess was right.
                w.value_id IS NOT NULL OR a.value_id IS NOT NULL OR w.value IS DISTINCT FROM a.value AS changed,
@@ -230,7 +232,7 @@ BEGIN
             WHERE c.id = w.key_id FOR KEY SHARE) AS k ON true
         LEFT JOIN LATERAL (SELECT s.name FROM namespace s WHERE s.id = k.namespace_id LIMIT 1) AS n ON true
         LEFT JOIN LATERAL (
-            SELECT v.version, v.value, v.value_id FROM config_version v
+            SELECT v.version, v.value, v.value_id, v.ctid FROM config_version v
             WHERE v.env_id = p_env_id AND v.key_id = w.key_id AND v.is_active ORDER BY v.version DESC LIMIT 1) AS a ON true
         ORDER BY n.name COLLATE "C", k.name COLLATE "C") AS c -- as in the hashed content
     WHERE c.changed OR NOT c.stands;
@@ -245,7 +247,7 @@ BEGIN
         changed_key_ids := '{}';
         changed_versions := '{}';
     ELSE
-        UPDATE config_version v SET is_active = false WHERE v.env_id = p_env_id AND v.key_id = ANY (changed_key_ids) AND v.is_active;
+        UPDATE config_version v SET is_active = false WHERE v.ctid = ANY (v_active);
         IF p_ciphertexts IS NOT NULL THEN
             INSERT INTO secret_value (value_id, key_id, data_key_id, nonce, ciphertext, created_at)
             SELECT w.value_id, w.key_id, w.data_key_id, w.nonce, w.ciphertext, v_now
