@@ -39,7 +39,7 @@ from configsvc.dev.stack import Stack
 SUBSCRIBERS = (1_000, 5_000)
 #: Of each, in turns, so that what disturbs the machine disturbs both; enough that some waits for the disk make no p99.
 CHANGES, ROUNDS = 500, 10
-#: Fewer: of 5,000 watchers the last is told after half a second and more.
+#: Fewer: the last of 5,000 watchers is told after a quarter of a second and more.
 PEER_CHANGES = 150
 #: Between two changes: all have the one before, and the machine is quiet again.
 PAUSE_S = 0.05
